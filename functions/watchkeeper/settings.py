@@ -1,0 +1,80 @@
+"""What a function is told by its environment."""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Any, Literal, cast
+
+from watchkeeper.errors import SettingsError
+from watchkeeper.model import KINDS
+
+PrivateTargets = Literal["none", "loopback", "all"]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """`private_targets`: which private addresses a target may have."""
+
+    supabase_url: str
+    supabase_secret_key: str = field(repr=False)
+    private_targets: PrivateTargets = "none"
+    queue_urls: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def from_env(
+        cls, env: Mapping[str, str] | None = None, fetch: Callable[[str], str] | None = None
+    ) -> "Settings":
+        """`fetch(name)` reads a secret parameter; the default asks AWS Systems Manager."""
+        env = os.environ if env is None else env
+        return cls(
+            supabase_url=_url(env, "SUPABASE_URL"),
+            supabase_secret_key=_secret_key(env, fetch or ssm_parameter),
+            private_targets=_private_targets(env),
+            queue_urls={kind: url for kind in KINDS if (url := env.get(_queue_setting(kind), "").strip())},
+        )
+
+    def queue_url(self, kind: str) -> str:
+        """The queue of a check kind."""
+        if kind not in self.queue_urls:
+            raise SettingsError(_queue_setting(kind), "is not set")
+        return self.queue_urls[kind]
+
+
+def ssm_parameter(name: str) -> str:
+    # boto3 costs 160 ms of a cold start, so only who needs it pays.
+    boto3: Any = import_module("boto3")
+    exceptions: Any = import_module("botocore.exceptions")
+    try:
+        reply = boto3.client("ssm").get_parameter(Name=name, WithDecryption=True)
+    except (exceptions.BotoCoreError, exceptions.ClientError) as error:
+        raise SettingsError("SUPABASE_SECRET_KEY_PARAMETER", f"cannot read {name}: {error}") from error
+    return str(reply["Parameter"]["Value"])
+
+
+def _secret_key(env: Mapping[str, str], fetch: Callable[[str], str]) -> str:
+    if key := env.get("SUPABASE_SECRET_KEY", "").strip():
+        return key
+    if name := env.get("SUPABASE_SECRET_KEY_PARAMETER", "").strip():
+        return fetch(name)
+    raise SettingsError("SUPABASE_SECRET_KEY", "set it, or SUPABASE_SECRET_KEY_PARAMETER")
+
+
+def _url(env: Mapping[str, str], name: str) -> str:
+    url = env.get(name, "").strip().rstrip("/")
+    if not url:
+        raise SettingsError(name, "is not set")
+    if not url.startswith(("http://", "https://")):
+        raise SettingsError(name, "must start with http:// or https://")
+    return url
+
+
+def _private_targets(env: Mapping[str, str]) -> PrivateTargets:
+    value = env.get("PRIVATE_TARGETS", "").strip() or "none"
+    if value not in ("none", "loopback", "all"):
+        raise SettingsError("PRIVATE_TARGETS", "must be none, loopback or all")
+    return cast(PrivateTargets, value)
+
+
+def _queue_setting(kind: str) -> str:
+    return f"{kind.upper()}_QUEUE_URL"
