@@ -1,0 +1,56 @@
+# The verbs of this project. `make help` prints them.
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help up anvil test lint bench setup lock clean
+
+# Any Python 3.11+ that runs; only the bootstrap needs it.
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo $$p && break; done)
+BOOTSTRAP = $(or $(PYTHON),python3) -m infra.local.bootstrap
+RUN = .venv/bin/python -m
+UV = .watchkeeper/uv/bin/uv
+COMPILE = $(UV) pip compile --universal --generate-hashes --no-header --python-version 3.11 --quiet
+
+# Settings of `make up`; also taken from the environment.
+export API_PORT DB_PORT AWS_PORT ANVIL_PORT TARGETS ADMIN_EMAIL
+unexport PYTHONPATH
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo
+	@echo "  settings of make up: TARGETS=my.yaml ADMIN_EMAIL= API_PORT=54321 DB_PORT=54322 AWS_PORT=4566 ANVIL_PORT=8545"
+
+up: ## start everything on this machine and watch; Ctrl-C stops it
+	@$(BOOTSTRAP)
+	@exec $(RUN) infra.local.up
+
+anvil: ## start the demo's chain node again after you killed it
+	@$(BOOTSTRAP)
+	@exec $(RUN) infra.local.anvil
+
+test: ## run all tests; one of them: make test T=tests/infra
+	@$(BOOTSTRAP)
+	@exec $(RUN) pytest $(T)
+
+lint: ## style, types, import rules, migrations, template
+	@$(BOOTSTRAP)
+	@exec $(RUN) infra.local.lint
+
+bench: ## measure; prints figures, asserts nothing
+	@$(BOOTSTRAP)
+	@for script in tests/bench/*.py; do [ -e "$$script" ] || continue; .venv/bin/python "$$script"; done
+
+setup: ## install what the others need, and nothing more
+	@$(BOOTSTRAP)
+
+lock: ## resolve the dependencies anew
+	@$(BOOTSTRAP)
+	$(COMPILE) --upgrade pyproject.toml -o functions/requirements.txt
+	$(COMPILE) --upgrade pyproject.toml --group dev -c functions/requirements.txt -o infra/local/requirements.txt
+	$(COMPILE) --upgrade --group sam -o infra/local/requirements-sam.txt
+	cd infra/local && npm update --package-lock-only --ignore-scripts
+	cd tests && npm update --package-lock-only --ignore-scripts
+
+clean: ## remove what was installed and the local data
+	@$(or $(PYTHON),python3) -m infra.local.clean

@@ -1,0 +1,1 @@
+"""The laptop stack: Postgres, a Supabase-compatible API, an AWS emulator and a chain node."""

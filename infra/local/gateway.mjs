@@ -1,0 +1,66 @@
+// The Supabase-compatible API of the laptop stack: @supabase/lite, started by us instead of by its own command.
+//   node gateway.mjs provision   creates schema auth on an empty database, then ends
+//   node gateway.mjs serve       answers on 127.0.0.1
+import { App } from "@supabase/lite";
+import { createPostgresConnection } from "@supabase/lite/postgres";
+import { createAdaptorServer } from "@hono/node-server";
+
+const mode = process.argv[2];
+const setting = (name) => {
+  const value = process.env[name];
+  if (!value) throw new Error(`${name} is not set`);
+  return value;
+};
+
+// lite hands the driver RPC arguments that are JSON text already, and the driver encodes them once more, so a
+// function would see a string where the caller sent an object. Table inserts hand over values. An object or array in
+// text form is therefore taken as it is; any other string is still a value to encode.
+const serialize = (value) => (typeof value === "string" && /^\s*[[{]/.test(value) ? value : JSON.stringify(value));
+const json = (oid) => ({ to: oid, from: [oid], serialize, parse: JSON.parse });
+
+const connection = createPostgresConnection({
+  url: setting("GATEWAY_DATABASE_URL"),
+  postgresOptions: { max: 20, onnotice: () => {}, types: { json: json(114), jsonb: json(3802) } },
+});
+
+const app = new App({
+  connection,
+  api: { schemas: ["public"], max_rows: 1000 },
+  // Our own applier records migrations, as the official CLI does.
+  db: { migrations: { enabled: false } },
+  auth: {
+    enabled: true,
+    jwt_secret: setting("GATEWAY_JWT_SECRET"),
+    publishable_key: setting("GATEWAY_PUBLISHABLE_KEY"),
+    secret_key: setting("GATEWAY_SECRET_KEY"),
+    // Hosted projects keep sign-ups off; here the API has no other way to make a user. A user without a role may
+    // do nothing.
+    enable_signup: true,
+    email: { enable_signup: true, enable_confirmations: false },
+  },
+  // Never admin mode: it would turn keyless requests from this machine into service_role.
+  options: { server: { admin: false, disableStudio: true } },
+});
+
+// At its first request lite would grant every table of every schema that has row-level security to anon,
+// authenticated and service_role. Hosted grants nothing, and then a missing grant would be seen there only.
+connection.rlsState = "active";
+
+if (mode === "provision") {
+  await app.ensureSystemSchema();
+  await connection.close();
+} else if (mode === "serve") {
+  await app.init();
+  await connection.ping();
+  const server = createAdaptorServer({
+    fetch: (request, env) => app.fetch(request, { peerAddress: env?.incoming?.socket?.remoteAddress ?? null }),
+  });
+  server.on("error", (error) => {
+    console.error(error.message);
+    process.exit(1);
+  });
+  server.listen(Number(setting("GATEWAY_PORT")), "127.0.0.1", () => console.log("ready"));
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => process.exit(0));
+} else {
+  throw new Error("usage: gateway.mjs provision | serve");
+}

@@ -1,0 +1,51 @@
+"""The Supabase-compatible API of the laptop stack: our launcher of @supabase/lite."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+from infra.local import node
+from infra.local.credentials import Credentials
+from infra.local.paths import LOCAL
+from infra.local.ports import HOST, accepts
+from infra.local.processes import Process
+from infra.local.steps import LocalError
+
+LAUNCHER = LOCAL / "gateway.mjs"
+
+
+class Gateway:
+    """Answers /rest/v1 and /auth/v1. It sees the functions that exist when it starts, so it starts after migrating."""
+
+    def __init__(self, state: Path, port: int, database_url: str, credentials: Credentials) -> None:
+        self.port = port
+        self.url = f"http://{HOST}:{port}"
+        self._env = {
+            **os.environ,
+            "GATEWAY_DATABASE_URL": database_url,
+            "GATEWAY_PORT": str(port),
+            "GATEWAY_JWT_SECRET": credentials.jwt_secret,
+            "GATEWAY_PUBLISHABLE_KEY": credentials.publishable_key,
+            "GATEWAY_SECRET_KEY": credentials.secret_key,
+        }
+        self.process = Process("api", [node.node_path(), LAUNCHER, "serve"], state, env=self._env)
+
+    def provision(self) -> None:
+        """Creates schema auth, which our migrations refer to."""
+        done = subprocess.run(
+            [node.node_path(), LAUNCHER, "provision"],
+            env=self._env, capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+        if done.returncode:
+            raise LocalError(f"the API could not create schema auth:\n{done.stderr.strip()[-1500:]}")
+
+    def start(self) -> None:
+        """Starts it and waits until it listens."""
+        self.process.start()
+        self.process.wait_until(lambda: accepts(self.port))
+
+    def stop(self) -> None:
+        """Stops it."""
+        self.process.stop()

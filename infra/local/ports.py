@@ -1,0 +1,82 @@
+"""The addresses of the laptop stack; all of them on this machine only."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from infra.local.steps import LocalError
+
+HOST = "127.0.0.1"
+
+
+@dataclass(frozen=True)
+class Ports:
+    """Each can be set by the variable of the same name, in capitals."""
+
+    api_port: int = 54321
+    db_port: int = 54322
+    aws_port: int = 4566
+    anvil_port: int = 8545
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str] = os.environ) -> Ports:
+        """Reads API_PORT, DB_PORT, AWS_PORT and ANVIL_PORT; an empty value means the default."""
+        chosen = {name: env.get(name.upper(), "") for name in cls.__dataclass_fields__}
+        return cls(**{name: _port(name.upper(), value) for name, value in chosen.items() if value})
+
+    @classmethod
+    def free(cls) -> Ports:
+        """Ports nobody listens on, for tests."""
+        return cls(*free_ports(4))
+
+    def require_free(self, *names: str) -> None:
+        """Refuses to fight over a port and names the variable that moves it."""
+        for name in names:
+            port = getattr(self, name)
+            if not is_free(port):
+                variable = name.upper()
+                raise LocalError(
+                    f"port {port} is taken by another program: stop it or choose another, "
+                    f"make up {variable}={port + 100}"
+                )
+
+
+def _port(variable: str, value: str) -> int:
+    if value.isdecimal() and 1024 <= int(value) <= 65535:
+        return int(value)
+    raise LocalError(f"{variable} must be a port between 1024 and 65535, not {value!r}")
+
+
+def is_free(port: int) -> bool:
+    """Whether we could listen on it. SO_REUSEADDR looks past connections that are only closing."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+    return True
+
+
+def accepts(port: int) -> bool:
+    """Whether something answers on it."""
+    try:
+        socket.create_connection((HOST, port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+def free_ports(count: int) -> list[int]:
+    """Different free ports: all are held until the last is found."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for each in sockets:
+            each.bind((HOST, 0))
+        return [each.getsockname()[1] for each in sockets]
+    finally:
+        for each in sockets:
+            each.close()
