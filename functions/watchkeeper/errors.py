@@ -26,11 +26,11 @@ class ObservationError(WatchkeeperError):
         super().__init__(self.reason)
 
 
-class Unreachable(ObservationError):
+class Unreachable(ObservationError):  # noqa: N818 - the design's word; handlers match on it
     """The target refused, timed out or broke down: a fact about the target (outcome fail)."""
 
 
-class Inconclusive(ObservationError):
+class Inconclusive(ObservationError):  # noqa: N818 - likewise
     """We could not tell: our side failed, or the reply makes no sense (outcome unknown)."""
 
 
@@ -47,7 +47,7 @@ class SettingsError(WatchkeeperError):
 
 
 class StoreError(WatchkeeperError):
-    """Supabase refused a call or was not reached; `code` is an SQLSTATE, a PostgREST code or "unreachable"."""
+    """Supabase refused a call or was not reached; `code`: SQLSTATE, PostgREST code or "unreachable"."""
 
     def __init__(self, code: str, message: str, argument: str | None = None) -> None:
         self.code = code

@@ -33,7 +33,7 @@ class Prober(Protocol):
 
 
 class Net(Prober, Protocol):
-    async def post_json(self, url: str, payload: Any, headers: Mapping[str, str] | None = None) -> Any:
+    async def post_json(self, url: str, payload: object, headers: Mapping[str, str] | None = None) -> object:
         """The JSON value that `url` answers to a POST of `payload`."""
 
 
@@ -116,7 +116,7 @@ class Params(Model):
 
     @model_validator(mode="before")
     @classmethod
-    def _fill_rules(cls, given: Any) -> Any:
+    def _fill_rules(cls, given: object) -> object:
         """A rule is as shipped, then as the check's own thresholds say, then as said for that rule."""
         if not isinstance(given, dict) or not isinstance(given.get("rules", {}), dict):
             return given

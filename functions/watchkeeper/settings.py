@@ -73,7 +73,7 @@ def _private_targets(env: Mapping[str, str]) -> PrivateTargets:
     value = env.get("PRIVATE_TARGETS", "").strip() or "none"
     if value not in ("none", "loopback", "all"):
         raise SettingsError("PRIVATE_TARGETS", "must be none, loopback or all")
-    return cast(PrivateTargets, value)
+    return cast("PrivateTargets", value)
 
 
 def _queue_setting(kind: str) -> str:

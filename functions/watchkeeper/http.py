@@ -1,0 +1,287 @@
+"""The one door to the net: one deadline for everything, a size cap, no redirects, only permitted addresses.
+
+A door serves one run of one check, so a target that hangs or misbehaves costs only that run.
+"""
+
+import asyncio
+import errno
+import functools
+import json
+import os
+import ssl
+import time
+from base64 import b64encode
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Self
+
+import httpx
+
+from watchkeeper.addresses import resolve
+from watchkeeper.errors import Inconclusive, ObservationError, Unreachable, clean
+from watchkeeper.model import Probe
+from watchkeeper.redact import redact
+from watchkeeper.settings import PrivateTargets
+
+MAX_BYTES = 1024 * 1024
+MAX_ADDRESSES = 4
+DEFAULT_PORTS = {"http": 80, "https": 443}
+
+# The packet did not leave our side, or found no way: says nothing about the target.
+OUR_ERRNOS = {
+    errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EADDRNOTAVAIL, errno.EMFILE, errno.ENFILE,
+    errno.ENOBUFS, errno.EACCES, errno.EPERM,
+}  # fmt: skip
+STATUS_HINTS = {
+    401: "the endpoint wants credentials",
+    403: "the endpoint refuses us",
+    404: "there is nothing at this path",
+    429: "the endpoint limits our rate",
+}
+
+
+@functools.cache
+def tls_context() -> ssl.SSLContext:
+    """Loading the certificate authorities takes tens of milliseconds, so once per process."""
+    return httpx.create_ssl_context()
+
+
+class Door:
+    """`async with Door(timeout_s) as door`: all that is asked through it ends within `timeout_s`."""
+
+    def __init__(
+        self, timeout_s: float, private_targets: PrivateTargets = "none", max_bytes: int = MAX_BYTES
+    ) -> None:
+        self._timeout_s = timeout_s
+        self._private_targets: PrivateTargets = private_targets
+        self._max_bytes = max_bytes
+        self._deadline = 0.0
+        # One per host: a pool knows the address only, and must not lend a connection to another name.
+        self._transports: dict[str, httpx.AsyncHTTPTransport] = {}
+
+    async def __aenter__(self) -> Self:
+        self._deadline = asyncio.get_running_loop().time() + self._timeout_s
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for transport in self._transports.values():
+            await transport.aclose()
+
+    async def post_json(self, url: str, payload: object, headers: Mapping[str, str] | None = None) -> object:
+        """POST `payload`, return the JSON value of the reply. A refusal (4xx) in JSON is returned as well."""
+        content = json.dumps(payload).encode()
+        sent = {"Content-Type": "application/json", "Accept": "application/json", **(headers or {})}
+        async with self._exchange("POST", parse_url(url), sent, content) as response:
+            _refuse_status(response)
+            body = await _read(response, self._max_bytes + 1)
+        if len(body) > self._max_bytes:
+            raise Inconclusive(f"the reply is larger than {self._max_bytes} bytes")
+        return _parse(body, response.status_code)
+
+    async def probe(self, url: str, method: str = "GET", body_bytes: int = 0) -> Probe:
+        """Ask once; any HTTP status is an answer. Reads at most `body_bytes` of the body, none by default."""
+        target = parse_url(url)
+        started = time.perf_counter()
+        if target.scheme == "tcp":
+            await self._connect(target)
+            return Probe(endpoint=redact(url), reached=True, latency_ms=_ms_since(started))
+        async with self._exchange(method, target) as response:
+            latency_ms = _ms_since(started)
+            expiry = _tls_not_after(response)
+            body = await _read(response, body_bytes) if body_bytes else b""
+        return Probe(
+            endpoint=redact(url),
+            reached=True,
+            status=response.status_code,
+            latency_ms=latency_ms,
+            body=body[:body_bytes].decode(errors="replace"),
+            tls_not_after=expiry,
+        )
+
+    @asynccontextmanager
+    async def _exchange(
+        self, method: str, url: httpx.URL, headers: Mapping[str, str] | None = None, content: bytes = b""
+    ) -> AsyncIterator[httpx.Response]:
+        addresses = await self._resolve(url)
+        requests = [_request(method, url, address, headers or {}, content) for address in addresses]
+        async with self._until_deadline():
+            response = await self._send(url.host, requests)
+            try:
+                yield response
+            finally:
+                await response.aclose()
+
+    async def _send(self, host: str, requests: list[httpx.Request]) -> httpx.Response:
+        """The first address that lets us connect answers; nothing was sent to the others."""
+        transport = self._transports.setdefault(host, httpx.AsyncHTTPTransport(verify=tls_context()))
+        errors: list[Exception] = []
+        for request in requests:
+            try:
+                return await transport.handle_async_request(request)
+            except httpx.ConnectError as error:
+                errors.append(error)
+        raise _most_telling(errors)
+
+    async def _connect(self, url: httpx.URL) -> None:
+        addresses = await self._resolve(url)
+        errors: list[Exception] = []
+        async with self._until_deadline():
+            for address in addresses:
+                try:
+                    _, writer = await asyncio.open_connection(address, _port(url))
+                except OSError as error:
+                    errors.append(error)
+                else:
+                    writer.close()
+                    return
+            raise _most_telling(errors)
+
+    async def _resolve(self, url: httpx.URL) -> list[str]:
+        try:
+            async with asyncio.timeout_at(self._deadline):
+                addresses = await resolve(url.host, _port(url), self._private_targets)
+        except TimeoutError:
+            raise Inconclusive(f"DNS: no answer about {url.host} in time") from None
+        return addresses[:MAX_ADDRESSES]
+
+    @asynccontextmanager
+    async def _until_deadline(self) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout_at(self._deadline):
+                yield
+        except TimeoutError:
+            raise Unreachable(f"no answer within {self._timeout_s:g} s") from None
+        except (httpx.HTTPError, OSError) as error:
+            raise translate(error) from error
+
+
+def parse_url(url: str) -> httpx.URL:
+    """An http(s):// or tcp://host:port URL; Inconclusive with the reason for anything else."""
+    try:
+        parsed = httpx.URL(url)
+    except (httpx.InvalidURL, ValueError) as error:
+        raise Inconclusive(f"the endpoint is not a URL: {redact(url)}") from error
+    if parsed.scheme not in ("http", "https", "tcp") or not parsed.host:
+        raise Inconclusive(f"the endpoint must be http(s)://host or tcp://host:port, not {redact(url)}")
+    if parsed.scheme == "tcp" and parsed.port is None:
+        raise Inconclusive(f"the endpoint has no port: {redact(url)}")
+    return parsed
+
+
+def translate(error: Exception) -> ObservationError:
+    """What a failed exchange says: a fact about the target (Unreachable), or nothing (Inconclusive)."""
+    for cause in _causes(error):
+        if isinstance(cause, ssl.SSLError):
+            return Unreachable(f"TLS failed: {getattr(cause, 'verify_message', '') or cause.reason or cause}")
+        if isinstance(cause, OSError) and cause.errno in OUR_ERRNOS:
+            return Inconclusive(f"our network: {os.strerror(cause.errno)}")
+        if isinstance(cause, ConnectionRefusedError):
+            return Unreachable("refused the connection")
+    if isinstance(error, httpx.RemoteProtocolError):
+        return _broken_reply(str(error))
+    if isinstance(error, httpx.LocalProtocolError | httpx.UnsupportedProtocol):
+        return Inconclusive(f"the request cannot be made: {error}")
+    return Unreachable("the connection was lost")
+
+
+def _broken_reply(problem: str) -> ObservationError:
+    if "without sending a response" in problem:
+        return Unreachable("closed the connection without an answer")
+    if "closed connection" in problem:
+        return Inconclusive("the reply broke off")
+    return Inconclusive(f"the reply is not HTTP: {problem}")
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _most_telling(errors: list[Exception]) -> Exception:
+    """Without a way out over IPv6, what the IPv4 address said counts."""
+    return next((error for error in errors if isinstance(translate(error), Unreachable)), errors[0])
+
+
+def _request(
+    method: str, url: httpx.URL, address: str, headers: Mapping[str, str], content: bytes
+) -> httpx.Request:
+    """A request to the checked address in the name of the host: a later DNS answer has no say."""
+    own = {"Host": url.netloc.decode(), "User-Agent": "watchkeeper", "Accept-Encoding": "identity"}
+    if url.userinfo:
+        own["Authorization"] = "Basic " + b64encode(f"{url.username}:{url.password}".encode()).decode()
+    try:
+        return httpx.Request(
+            method,
+            url.copy_with(host=address, userinfo=b""),
+            headers={**own, **headers},
+            content=content,
+            extensions={"sni_hostname": url.host},
+        )
+    except ValueError as error:
+        raise Inconclusive("the settings' headers cannot be sent") from error
+
+
+def _port(url: httpx.URL) -> int:
+    return url.port or DEFAULT_PORTS[url.scheme]
+
+
+def _refuse_status(response: httpx.Response) -> None:
+    status = response.status_code
+    if status >= 500:
+        raise Unreachable(f"HTTP {status} {response.reason_phrase}")
+    if 300 <= status < 400:
+        location = redact(response.headers.get("location", ""))
+        raise Inconclusive(f"HTTP {status}: redirects to {location}; make that the endpoint")
+    if hint := STATUS_HINTS.get(status):
+        raise Inconclusive(f"HTTP {status}: {hint}")
+    if response.headers.get("content-encoding", "identity") != "identity":
+        # A few bytes can unpack into gigabytes, and we asked for it plain.
+        raise Inconclusive("the reply is compressed, though it was asked for plain")
+
+
+async def _read(response: httpx.Response, limit: int) -> bytes:
+    body = bytearray()
+    async for chunk in response.aiter_raw():
+        body += chunk
+        if len(body) >= limit:
+            break
+    return bytes(body)
+
+
+def _parse(body: bytes, status: int) -> object:
+    problem = _not_json(body)
+    if problem is None:
+        try:
+            value: object = json.loads(body, parse_constant=_no_constant)
+        except (ValueError, RecursionError):
+            problem = f"the reply is not JSON: {clean(body[:60].decode(errors='replace'), 60)}"
+        else:
+            return value
+    raise Inconclusive(problem if status < 400 else f"HTTP {status}: {problem}")
+
+
+def _not_json(body: bytes) -> str | None:
+    start = body.lstrip()[:1]
+    if not start:
+        return "the reply is empty"
+    return "the reply is a web page, not JSON: is this the right endpoint?" if start == b"<" else None
+
+
+def _no_constant(name: str) -> float:
+    raise ValueError(f"{name} is no JSON")
+
+
+def _tls_not_after(response: httpx.Response) -> datetime | None:
+    stream = response.extensions.get("network_stream")
+    tls = stream.get_extra_info("ssl_object") if stream else None
+    not_after = (tls.getpeercert() or {}).get("notAfter") if tls else None
+    return datetime.fromtimestamp(ssl.cert_time_to_seconds(not_after), UTC) if not_after else None
+
+
+def _ms_since(started: float) -> float:
+    return round((time.perf_counter() - started) * 1000, 3)
