@@ -1,0 +1,230 @@
+-- What is watched: targets and their checks, as the user wrote them, validated against the catalog.
+
+create table watchkeeper.targets (
+  id uuid primary key default gen_random_uuid(),
+  name text not null unique check (length(name) between 1 and 100 and name = btrim(name)),
+  chain text,
+  network text check (length(network) between 1 and 100),
+  endpoint text check (length(endpoint) <= 2000),
+  settings jsonb not null default '{}' check (jsonb_typeof(settings) = 'object'),
+  labels jsonb not null default '{}' check (jsonb_typeof(labels) = 'object'),
+  paused boolean not null default false,
+  created_at timestamptz not null default now(),
+  updated_at timestamptz not null default now()
+);
+alter table watchkeeper.targets enable row level security;
+
+-- One row per check: what the user set, when it is due, and what its newest result said.
+create table watchkeeper.checks (
+  id uuid primary key default gen_random_uuid(),
+  target_id uuid not null references watchkeeper.targets (id) on delete cascade,
+  kind text not null check (length(kind) between 1 and 40),
+  enabled boolean not null default true,
+  interval_s integer not null check (interval_s between 5 and 86400),
+  timeout_s integer not null check (timeout_s between 1 and 60 and timeout_s <= interval_s),
+  params jsonb not null default '{}' check (jsonb_typeof(params) = 'object'),
+  next_due_at timestamptz not null,
+  -- The newest slot whose result moved the state: anything due earlier is late and moves nothing.
+  last_due_at timestamptz,
+  last_run_at timestamptz,
+  outcome text check (outcome in ('ok', 'fail', 'unknown')),
+  reason text check (length(reason) <= 2000),
+  unique (target_id, kind)
+);
+alter table watchkeeper.checks enable row level security;
+create index checks_next_due_at on watchkeeper.checks (next_due_at) where enabled;
+
+-- Two missed slots and the time a probe may take: from then on the last result says nothing about now.
+create function watchkeeper.stale_after(interval_s integer, timeout_s integer) returns interval
+language sql immutable set search_path = '' as $$
+  select make_interval(secs => 2 * interval_s + timeout_s + 30)
+$$;
+
+-- Validation ----------------------------------------------------------------------------------------------------
+
+create function watchkeeper.catalog_document() returns jsonb
+language plpgsql stable security definer set search_path = '' as $$
+declare
+  document jsonb := (select c.document from watchkeeper.catalog as c);
+begin
+  if document is null then
+    raise sqlstate 'PT409' using message = 'the catalog is not published yet: let schedule_checks run once';
+  end if;
+  return document;
+end
+$$;
+
+-- Early word for the user only: the boundary itself is where the probe connects (functions/watchkeeper/http.py).
+create function watchkeeper.private_address_problem(endpoint text, allowed text) returns text
+language plpgsql immutable set search_path = '' as $$
+declare
+  host text := lower(trim('[]' from substring(endpoint from '^[a-z]+://(?:[^@/?#]*@)?(\[[^]]*\]|[^:/?#]*)')));
+  address inet;
+  loopback boolean;
+begin
+  if allowed = 'all' then
+    return null;
+  end if;
+  if host = 'localhost' or host like '%.localhost' then
+    loopback := true;
+  else
+    begin
+      address := host::inet;
+    exception when invalid_text_representation then
+      return null;
+    end;
+    loopback := address <<= '127.0.0.0/8' or address = '::1';
+  end if;
+  if loopback then
+    return case when allowed <> 'loopback' then format('%s is a loopback address; set PRIVATE_TARGETS=loopback to allow it', host) end;
+  end if;
+  if address <<= any (array['0.0.0.0/8', '10.0.0.0/8', '100.64.0.0/10', '169.254.0.0/16', '172.16.0.0/12',
+    '192.168.0.0/16', '224.0.0.0/3', '::/96', 'fc00::/7', 'fe80::/10', 'ff00::/8', '::ffff:0:0/96', '64:ff9b::/96']::inet[]) then
+    return format('%s is a private address; set PRIVATE_TARGETS=all to allow it', host);
+  end if;
+  return null;
+end
+$$;
+
+create function watchkeeper.need_endpoint(argument text, endpoint text, chain text, private_targets text) returns void
+language plpgsql immutable set search_path = '' as $$
+declare
+  problem text;
+begin
+  perform watchkeeper.need_text(argument, endpoint, 2000);
+  if endpoint !~ '^(https?|tcp)://(\[[0-9A-Fa-f:.]+\]|[^][\s/?#:]+)(:\d{1,5})?([/?#]\S*)?$' then
+    perform watchkeeper.refuse(argument, 'must be http://…, https://… or tcp://host:port, without spaces');
+  elsif endpoint ~ '^tcp://' and endpoint !~ '^tcp://[^/]+:\d{1,5}$' then
+    perform watchkeeper.refuse(argument, 'must name a port: tcp://host:port');
+  elsif chain is not null and endpoint ~ '^tcp://' then
+    perform watchkeeper.refuse(argument, format('must be http:// or https:// for chain %s', chain));
+  end if;
+  problem := watchkeeper.private_address_problem(endpoint, private_targets);
+  if problem is not null then
+    perform watchkeeper.refuse(argument, problem);
+  end if;
+end
+$$;
+
+-- The check with its defaults filled in, or a refusal that names the wrong part.
+create function watchkeeper.normal_check(argument text, kind text, given jsonb, catalog jsonb) returns jsonb
+language plpgsql immutable set search_path = '' as $$
+declare
+  known jsonb := catalog -> 'checks' -> kind;
+  shape constant jsonb := '{"type": "object", "additionalProperties": false, "properties": {
+    "interval_s": {"type": "integer", "minimum": 5, "maximum": 86400}, "timeout_s": {"type": "integer", "minimum": 1, "maximum": 60},
+    "enabled": {"type": "boolean"}, "params": {"type": "object"}}}';
+  filled jsonb;
+  problem text;
+begin
+  given := coalesce(nullif(given, 'null'), '{}');
+  problem := coalesce(
+    watchkeeper.schema_problem(shape, given, argument, shape),
+    watchkeeper.schema_problem(known -> 'params_schema', coalesce(given -> 'params', '{}'), argument || '.params', known -> 'params_schema')
+  );
+  if problem is not null then
+    raise invalid_parameter_value using message = problem;
+  end if;
+  filled := jsonb_build_object('interval_s', known -> 'interval_s', 'enabled', true, 'params', '{}'::jsonb) || given;
+  if not filled ? 'timeout_s' then
+    filled := filled || jsonb_build_object('timeout_s', least((known ->> 'timeout_s')::integer, (filled ->> 'interval_s')::integer));
+  elsif (filled ->> 'timeout_s')::integer > (filled ->> 'interval_s')::integer then
+    perform watchkeeper.refuse(argument || '.timeout_s', 'must not be longer than interval_s');
+  end if;
+  return filled;
+end
+$$;
+
+-- The target with its defaults filled in, or a refusal that names the wrong part.
+create function watchkeeper.normal_target(argument text, given jsonb, catalog jsonb) returns jsonb
+language plpgsql immutable set search_path = '' as $$
+declare
+  shape constant jsonb := '{"type": "object", "additionalProperties": false, "required": ["name"], "properties": {
+    "id": {"type": "string", "pattern": "^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"},
+    "name": {"type": "string", "minLength": 1, "maxLength": 100},
+    "chain": {"type": ["string", "null"]}, "network": {"type": ["string", "null"], "minLength": 1, "maxLength": 100},
+    "endpoint": {"type": ["string", "null"]}, "settings": {"type": ["object", "null"]},
+    "labels": {"type": ["object", "null"], "additionalProperties": {"type": "string", "maxLength": 200}},
+    "checks": {"type": ["object", "null"]}}}';
+  chain text := given ->> 'chain';
+  family jsonb;
+  kinds jsonb;
+  checks jsonb := '{}';
+  kind text;
+  problem text;
+begin
+  perform watchkeeper.need_json(argument, given, 'object', 100000);
+  problem := watchkeeper.schema_problem(shape, given, argument, shape);
+  if problem is not null then
+    raise invalid_parameter_value using message = problem;
+  end if;
+
+  if given ->> 'name' ~ '^\s|\s$|[[:cntrl:]]' then
+    perform watchkeeper.refuse(argument || '.name', 'must not begin or end with a space, nor hold control characters');
+  end if;
+
+  if chain is null then
+    kinds := '["uptime"]';
+  else
+    perform watchkeeper.need_one_of(argument || '.chain', chain,
+      (select array_agg(c order by c) from jsonb_object_keys(catalog -> 'chains') as c));
+    family := catalog -> 'chains' -> chain;
+    kinds := family -> 'kinds';
+    problem := watchkeeper.schema_problem(family -> 'settings_schema', coalesce(nullif(given -> 'settings', 'null'), '{}'),
+      argument || '.settings', family -> 'settings_schema');
+    if problem is not null then
+      raise invalid_parameter_value using message = problem;
+    end if;
+  end if;
+
+  if given ->> 'endpoint' is not null then
+    perform watchkeeper.need_endpoint(argument || '.endpoint', given ->> 'endpoint', chain, catalog ->> 'private_targets');
+  elsif (family ->> 'needs_endpoint')::boolean then
+    perform watchkeeper.refuse(argument || '.endpoint', format('is needed for chain %s', chain));
+  end if;
+
+  for kind in select k from jsonb_object_keys(coalesce(nullif(given -> 'checks', 'null'), '{}')) as k loop
+    if not catalog -> 'checks' ? kind then
+      perform watchkeeper.refuse(format('%s.checks.%s', argument, left(kind, 40)), format('is not a known check; known are %s',
+        (select string_agg(k, ', ' order by k) from jsonb_object_keys(catalog -> 'checks') as k)));
+    elsif not kinds ? kind then
+      perform watchkeeper.refuse(format('%s.checks.%s', argument, kind), format('cannot work on %s; it offers %s',
+        coalesce('chain ' || chain, 'a target without a chain'),
+        (select string_agg(k, ', ') from jsonb_array_elements_text(kinds) as k)));
+    elsif kind = 'uptime' and given ->> 'endpoint' is null and given #>> array['checks', kind, 'params', 'url'] is null then
+      perform watchkeeper.refuse(argument || '.endpoint', 'is needed for the uptime check');
+    end if;
+    checks := checks || jsonb_build_object(kind,
+      watchkeeper.normal_check(format('%s.checks.%s', argument, kind), kind, given -> 'checks' -> kind, catalog));
+  end loop;
+
+  return jsonb_build_object('id', given -> 'id', 'name', given -> 'name', 'chain', chain, 'network', given -> 'network',
+    'endpoint', given -> 'endpoint', 'settings', coalesce(nullif(given -> 'settings', 'null'), '{}'),
+    'labels', coalesce(nullif(given -> 'labels', 'null'), '{}'), 'checks', checks);
+end
+$$;
+
+-- The target as the user wrote it (with defaults): what save_target takes and export gives.
+create function watchkeeper.target_document(target watchkeeper.targets) returns jsonb
+language sql stable security definer set search_path = '' as $$
+  select jsonb_build_object('id', target.id, 'name', target.name, 'chain', target.chain, 'network', target.network,
+    'endpoint', target.endpoint, 'settings', target.settings, 'labels', target.labels, 'paused', target.paused,
+    'checks', (
+      select coalesce(jsonb_object_agg(c.kind, jsonb_build_object('interval_s', c.interval_s, 'timeout_s', c.timeout_s,
+        'enabled', c.enabled, 'params', c.params)), '{}')
+      from watchkeeper.checks as c where c.target_id = target.id
+    ))
+$$;
+
+create function watchkeeper.target_of(target_id uuid) returns watchkeeper.targets
+language plpgsql security definer set search_path = '' as $$
+declare
+  target watchkeeper.targets;
+begin
+  select t.* into target from watchkeeper.targets as t where t.id = target_of.target_id for no key update;
+  if target.id is null then
+    raise sqlstate 'PT404' using message = format('target_id: no target %s', coalesce(target_id::text, 'null'));
+  end if;
+  return target;
+end
+$$;

@@ -1,0 +1,80 @@
+-- Each slot of a check is one run: claimed by a tick, recorded by a worker, or counted as missed.
+
+create table watchkeeper.runs (
+  check_id uuid not null references watchkeeper.checks (id) on delete cascade,
+  due_at timestamptz not null,
+  claimed_at timestamptz not null,
+  started_at timestamptz,
+  finished_at timestamptz,
+  recorded_at timestamptz,
+  -- null while claimed and not yet recorded
+  outcome text check (outcome in ('ok', 'fail', 'unknown')),
+  reason text check (length(reason) <= 2000),
+  missed boolean not null default false,
+  late boolean not null default false,
+  primary key (check_id, due_at),
+  check ((outcome is null) = (recorded_at is null)),
+  check (finished_at >= started_at)
+);
+alter table watchkeeper.runs enable row level security;
+create index runs_claimed on watchkeeper.runs (due_at) where outcome is null;
+
+-- The monitor's own pulse, one row: a silent monitor must not look like a healthy system.
+create table watchkeeper.monitor (
+  only_row boolean primary key default true check (only_row),
+  last_tick_at timestamptz,
+  last_delivery_at timestamptz
+);
+alter table watchkeeper.monitor enable row level security;
+insert into watchkeeper.monitor default values;
+
+-- The newest slot on the check's grid that is not after `at`. After an outage only this one is made up for:
+-- the others can no longer be measured, and firing them all at once would only hammer the target.
+create function watchkeeper.first_slot(next_due_at timestamptz, interval_s integer, at timestamptz) returns timestamptz
+language sql immutable set search_path = '' as $$
+  select next_due_at + make_interval(secs => interval_s * greatest(0, floor(extract(epoch from at - next_due_at) / interval_s)))
+$$;
+
+-- Moves next_due_at on and returns what falls due before `at + horizon_s`. Atomic: concurrent ticks share the slots.
+create function watchkeeper.claim_slots(at timestamptz, horizon_s integer, most integer) returns jsonb
+language sql security definer set search_path = '' as $$
+  with due as (
+    select c.id, watchkeeper.first_slot(c.next_due_at, c.interval_s, at) as first_at
+    from watchkeeper.checks as c
+    where c.enabled
+      and c.next_due_at < at + make_interval(secs => horizon_s)
+      and exists (select from watchkeeper.targets as t where t.id = c.target_id and not t.paused)
+    order by c.next_due_at, c.id
+    limit most
+    for no key update of c skip locked
+  ),
+  slots as (
+    select d.id, s.due_at
+    from due as d
+    join watchkeeper.checks as c on c.id = d.id
+    cross join generate_series(0, (horizon_s - 1) / c.interval_s + 1) as n
+    cross join lateral (select d.first_at + make_interval(secs => n * c.interval_s) as due_at) as s
+    where s.due_at < at + make_interval(secs => horizon_s)
+  ),
+  moved as (
+    update watchkeeper.checks as c
+    set next_due_at = s.last_at + make_interval(secs => c.interval_s)
+    from (select id, max(due_at) as last_at from slots group by id) as s
+    where c.id = s.id
+  ),
+  claimed as (
+    insert into watchkeeper.runs (check_id, due_at, claimed_at)
+    select s.id, s.due_at, at from slots as s
+    on conflict do nothing
+    returning check_id, due_at
+  )
+  select coalesce(jsonb_agg(jsonb_build_object(
+    'check_id', c.id, 'target_id', t.id, 'target', t.name, 'kind', c.kind, 'due_at', r.due_at,
+    'delay_s', greatest(0, extract(epoch from r.due_at - at)),
+    'interval_s', c.interval_s, 'timeout_s', c.timeout_s, 'chain', t.chain, 'network', t.network,
+    'endpoint', t.endpoint, 'settings', t.settings, 'params', c.params
+  ) order by r.due_at, c.id), '[]')
+  from claimed as r
+  join watchkeeper.checks as c on c.id = r.check_id
+  join watchkeeper.targets as t on t.id = c.target_id
+$$;

@@ -1,0 +1,273 @@
+-- From a tick to a recorded result: one transaction writes the run, its samples, uptime and the alert state.
+
+-- The shape of one result; the schema speaks the words of the refusal.
+create function watchkeeper.result_schema() returns jsonb
+language sql immutable set search_path = '' as $$
+  select '{
+    "type": "object", "additionalProperties": false, "required": ["check_id", "due_at", "outcome", "started_at", "finished_at"],
+    "properties": {
+      "check_id": {"type": "string", "pattern": "^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"},
+      "due_at": {"$ref": "#/$defs/time"}, "started_at": {"$ref": "#/$defs/time"}, "finished_at": {"$ref": "#/$defs/time"},
+      "outcome": {"enum": ["ok", "fail", "unknown"]},
+      "reason": {"type": ["string", "null"], "maxLength": 2000},
+      "blind_threshold": {"type": "integer", "minimum": 1, "maximum": 1000},
+      "samples": {"type": "array", "maxItems": 100, "items": {
+        "type": "object", "additionalProperties": false, "required": ["name", "value"], "properties": {
+          "name": {"type": "string", "minLength": 1, "maxLength": 100},
+          "value": {"type": ["number", "string"], "maxLength": 100, "pattern": "^[+-]?(\\d+\\.?\\d*|\\.\\d+)([eE][+-]?\\d{1,2})?$"},
+          "unit": {"type": ["string", "null"], "minLength": 1, "maxLength": 40},
+          "severity": {"enum": ["info", "warning", "critical"]}}}},
+      "findings": {"type": "array", "maxItems": 100, "items": {
+        "type": "object", "additionalProperties": false, "required": ["alert_type", "state", "severity", "message"], "properties": {
+          "alert_type": {"type": "string", "pattern": "^[a-z][a-z0-9_]{0,59}$"},
+          "state": {"enum": ["breach", "clear", "unknown"]},
+          "severity": {"enum": ["info", "warning", "error", "critical"]},
+          "message": {"type": "string", "minLength": 1, "maxLength": 2000},
+          "failure_threshold": {"type": "integer", "minimum": 1, "maximum": 1000},
+          "success_threshold": {"type": "integer", "minimum": 1, "maximum": 1000}}}},
+      "uptime": {"type": ["object", "null"], "additionalProperties": false, "required": ["service_name", "endpoint", "is_up"], "properties": {
+        "service_name": {"type": "string", "minLength": 1, "maxLength": 100},
+        "endpoint": {"type": "string", "minLength": 1, "maxLength": 2000},
+        "status_code": {"type": ["integer", "null"], "minimum": 100, "maximum": 999},
+        "response_time_ms": {"type": ["number", "null"], "minimum": 0, "exclusiveMaximum": 1000000000},
+        "is_up": {"type": ["boolean", "null"]},
+        "error_message": {"type": ["string", "null"], "maxLength": 2000}}}},
+    "$defs": {"time": {"type": "string", "maxLength": 40, "pattern": "^20[2-9]\\d-\\d\\d-\\d\\d[T ]\\d\\d:\\d\\d:\\d\\d(\\.\\d{1,9})?(Z|[+-]\\d\\d:?\\d\\d)$"}}
+  }'::jsonb
+$$;
+
+create function watchkeeper.need_time(argument text, value text, latest timestamptz) returns timestamptz
+language plpgsql stable set search_path = '' as $$
+declare
+  moment timestamptz;
+begin
+  begin
+    moment := value::timestamptz;
+  exception when datetime_field_overflow or invalid_datetime_format then
+    perform watchkeeper.refuse(argument, format('must be a time (is %s)', left(value, 40)));
+  end;
+  if moment > latest then
+    perform watchkeeper.refuse(argument, format('must not be in the future (is %s)', moment));
+  end if;
+  return moment;
+end
+$$;
+
+create function watchkeeper.need_result(argument text, given jsonb, at timestamptz) returns void
+language plpgsql stable set search_path = '' as $$
+declare
+  problem text := watchkeeper.schema_problem(watchkeeper.result_schema(), given, argument, watchkeeper.result_schema());
+  finished_at timestamptz;
+begin
+  if problem is not null then
+    raise invalid_parameter_value using message = problem;
+  end if;
+  -- Two minutes: a slot is claimed a minute ahead, and the worker's clock is not ours.
+  perform watchkeeper.need_time(argument || '.due_at', given ->> 'due_at', at + interval '2 minutes');
+  finished_at := watchkeeper.need_time(argument || '.finished_at', given ->> 'finished_at', at + interval '2 minutes');
+  if watchkeeper.need_time(argument || '.started_at', given ->> 'started_at', at + interval '2 minutes') > finished_at then
+    perform watchkeeper.refuse(argument || '.started_at', 'must not be after finished_at');
+  end if;
+  if given ->> 'outcome' <> 'ok' and coalesce(given ->> 'reason', '') = '' then
+    perform watchkeeper.refuse(argument || '.reason', format('is needed when the outcome is %s', given ->> 'outcome'));
+  end if;
+end
+$$;
+
+-- Moves the check's state and its alerts by one outcome. Returns the transitions.
+create function watchkeeper.apply_outcome(
+  target watchkeeper.targets, check_row watchkeeper.checks, result jsonb, observed_at timestamptz, at timestamptz
+) returns jsonb
+language plpgsql security definer set search_path = '' as $$
+declare
+  transitions jsonb := '[]';
+  transition jsonb;
+  finding jsonb;
+  new_outcome text := result ->> 'outcome';
+begin
+  update watchkeeper.checks as c
+  set outcome = new_outcome, reason = result ->> 'reason', last_run_at = observed_at
+  where c.id = check_row.id;
+
+  -- What this result did not tell is not known any more; the value keeps its age.
+  update watchkeeper.latest_values as l set known = false
+  where l.check_id = check_row.id and l.known
+    and not coalesce(result -> 'samples', '[]') @> jsonb_build_array(jsonb_build_object('name', l.metric_name));
+
+  for finding in
+    select f from jsonb_array_elements(coalesce(result -> 'findings', '[]')) as f
+    union all
+    select watchkeeper.blind_finding(new_outcome, result ->> 'reason', coalesce(
+      (result ->> 'blind_threshold')::integer, (check_row.params ->> 'blind_threshold')::integer, 3))
+  loop
+    transition := watchkeeper.apply_finding(target, check_row, finding, observed_at, at);
+    if transition is not null then
+      transitions := transitions || transition;
+    end if;
+  end loop;
+
+  -- A rule that a judged result no longer mentions was switched off: it must not hold its alert open for ever.
+  if new_outcome <> 'unknown' then
+    delete from watchkeeper.rule_states as r
+    where r.check_id = check_row.id and r.alert_type <> 'blind'
+      and not coalesce(result -> 'findings', '[]') @> jsonb_build_array(jsonb_build_object('alert_type', r.alert_type));
+    if found then
+      transitions := transitions || watchkeeper.close_orphaned_alerts(target.id, 'the rule was switched off', at);
+    end if;
+  end if;
+  return transitions;
+end
+$$;
+
+create function watchkeeper.record_samples(check_row watchkeeper.checks, result jsonb, observed_at timestamptz, newest boolean) returns void
+language plpgsql security definer set search_path = '' as $$
+begin
+  insert into public.system_health_metrics (target_id, metric_name, metric_value, metric_unit, severity, metadata, recorded_at)
+  select check_row.target_id, s ->> 'name', (s ->> 'value')::numeric, s ->> 'unit', coalesce(s ->> 'severity', 'info'),
+    jsonb_build_object('kind', check_row.kind), observed_at
+  from jsonb_array_elements(coalesce(result -> 'samples', '[]')) as s;
+  if newest then
+    perform watchkeeper.keep_latest_value(check_row.id, s.name, s.value, s.unit, s.severity, observed_at)
+    from (
+      select distinct on (e.s ->> 'name') e.s ->> 'name' as name, (e.s ->> 'value')::numeric as value,
+        e.s ->> 'unit' as unit, coalesce(e.s ->> 'severity', 'info') as severity
+      from jsonb_array_elements(coalesce(result -> 'samples', '[]')) with ordinality as e (s, n)
+      order by e.s ->> 'name', e.n desc
+    ) as s;
+  end if;
+  if jsonb_typeof(result -> 'uptime') = 'object' then
+    insert into public.uptime_checks
+      (target_id, service_name, endpoint, status_code, response_time_ms, is_up, error_message, checked_at)
+    select check_row.target_id, u ->> 'service_name', u ->> 'endpoint', (u ->> 'status_code')::numeric::integer,
+      (u ->> 'response_time_ms')::numeric, (u ->> 'is_up')::boolean, u ->> 'error_message', observed_at
+    from (select result -> 'uptime' as u) as reading;
+  end if;
+end
+$$;
+
+create type watchkeeper.recording as (verdict text, transitions jsonb);
+
+-- verdict: recorded | late | repeated | dropped. The target's row is locked by the caller.
+create function watchkeeper.record_one(result jsonb, at timestamptz) returns watchkeeper.recording
+language plpgsql security definer set search_path = '' as $$
+declare
+  check_row watchkeeper.checks;
+  target watchkeeper.targets;
+  run watchkeeper.runs;
+  slot timestamptz := (result ->> 'due_at')::timestamptz;
+  observed_at timestamptz := least((result ->> 'finished_at')::timestamptz, at);
+  newest boolean;
+begin
+  select c.* into check_row from watchkeeper.checks as c where c.id = (result ->> 'check_id')::uuid;
+  select r.* into run from watchkeeper.runs as r where r.check_id = check_row.id and r.due_at = slot;
+  if run.check_id is null then
+    return ('dropped', '[]'::jsonb)::watchkeeper.recording;
+  elsif run.outcome is not null and not run.missed then
+    return ('repeated', '[]'::jsonb)::watchkeeper.recording;
+  end if;
+  select t.* into target from watchkeeper.targets as t where t.id = check_row.target_id;
+  -- A missed slot did not move last_due_at, so its own result, though late, is still the newest evidence.
+  newest := slot > coalesce(check_row.last_due_at, '-infinity') and check_row.enabled and not target.paused;
+
+  update watchkeeper.runs as r
+  set outcome = result ->> 'outcome', reason = left(result ->> 'reason', 2000), missed = false, late = not newest,
+    started_at = least((result ->> 'started_at')::timestamptz, observed_at), finished_at = observed_at, recorded_at = at
+  where r.check_id = run.check_id and r.due_at = run.due_at;
+  perform watchkeeper.record_samples(check_row, result, observed_at, newest);
+  if not newest then
+    return ('late', '[]'::jsonb)::watchkeeper.recording;
+  end if;
+  update watchkeeper.checks as c set last_due_at = slot where c.id = check_row.id;
+  return ('recorded', watchkeeper.apply_outcome(target, check_row, result, observed_at, at))::watchkeeper.recording;
+end
+$$;
+
+-- Recordings that touch one target wait for each other, in one order, so that the last rule to clear sees the others.
+create function watchkeeper.lock_targets(check_ids uuid[]) returns void
+language sql security definer set search_path = '' as $$
+  select from (
+    select from watchkeeper.targets as t
+    where t.id in (select c.target_id from watchkeeper.checks as c where c.id = any (check_ids))
+    order by t.id
+    for no key update
+  ) as locked
+$$;
+
+create function watchkeeper.record_check_results(results jsonb, at timestamptz) returns jsonb
+language plpgsql security definer set search_path = '' as $$
+declare
+  recording watchkeeper.recording;
+  transitions jsonb := '[]';
+  counts jsonb := '{"recorded": 0, "late": 0, "repeated": 0, "dropped": 0}';
+  result jsonb;
+begin
+  perform watchkeeper.need_json('results', results, 'array', 8000000);
+  perform watchkeeper.need_between('results', jsonb_array_length(results), 0, 1000);
+  perform watchkeeper.need_result(format('results[%s]', e.n - 1), e.result, at)
+  from jsonb_array_elements(results) with ordinality as e (result, n) order by e.n;
+
+  perform watchkeeper.lock_targets(array(select (r ->> 'check_id')::uuid from jsonb_array_elements(results) as r));
+  for result in select r from jsonb_array_elements(results) as r order by (r ->> 'due_at')::timestamptz loop
+    recording := watchkeeper.record_one(result, at);
+    transitions := transitions || recording.transitions;
+    counts := jsonb_set(counts, array[recording.verdict], to_jsonb((counts ->> recording.verdict)::integer + 1));
+  end loop;
+  return counts || jsonb_build_object('transitions', transitions);
+end
+$$;
+
+-- A slot that was claimed and never recorded: its message or its function died. It counts as unknown and the check
+-- is due again at once. Returns the number of slots marked.
+create function watchkeeper.mark_missed(at timestamptz) returns integer
+language plpgsql security definer set search_path = '' as $$
+declare
+  run record;
+  check_row watchkeeper.checks;
+  target watchkeeper.targets;
+  marked integer := 0;
+begin
+  for run in
+    select r.check_id, r.due_at, c.target_id from watchkeeper.runs as r join watchkeeper.checks as c on c.id = r.check_id
+    where r.outcome is null and r.due_at < at - make_interval(secs => c.timeout_s + 45)
+    order by c.target_id, r.due_at limit 5000
+  loop
+    -- Whoever holds the target is recording it now; the next tick looks again.
+    select t.* into target from watchkeeper.targets as t where t.id = run.target_id for no key update skip locked;
+    continue when target.id is null;
+    update watchkeeper.runs as r
+    set outcome = 'unknown', missed = true, recorded_at = at,
+      reason = 'missed: claimed, but no result came back in time'
+    where r.check_id = run.check_id and r.due_at = run.due_at and r.outcome is null;
+    continue when not found;
+    marked := marked + 1;
+    select c.* into check_row from watchkeeper.checks as c where c.id = run.check_id;
+    if run.due_at > coalesce(check_row.last_due_at, '-infinity') and check_row.enabled and not target.paused then
+      perform watchkeeper.apply_outcome(target, check_row,
+        '{"outcome": "unknown", "reason": "missed: claimed, but no result came back in time"}', run.due_at, at);
+      update watchkeeper.checks as c set next_due_at = least(c.next_due_at, at) where c.id = check_row.id;
+    end if;
+  end loop;
+  return marked;
+end
+$$;
+
+create function watchkeeper.claim_due_checks(at timestamptz, horizon_s integer) returns jsonb
+language plpgsql security definer set search_path = '' as $$
+begin
+  perform watchkeeper.need_between('horizon_s', horizon_s, 1, 900);
+  perform watchkeeper.mark_missed(at);
+  update watchkeeper.monitor as m set last_tick_at = greatest(m.last_tick_at, at);
+  return watchkeeper.claim_slots(at, horizon_s, 10000);
+end
+$$;
+
+create function public.claim_due_checks(horizon_s integer default 60) returns jsonb
+language sql set search_path = '' as 'select watchkeeper.claim_due_checks(now(), horizon_s)';
+
+create function public.record_check_results(results jsonb) returns jsonb
+language sql set search_path = '' as 'select watchkeeper.record_check_results(results, now())';
+
+grant execute on function
+  watchkeeper.claim_due_checks(timestamptz, integer), public.claim_due_checks(integer),
+  watchkeeper.record_check_results(jsonb, timestamptz), public.record_check_results(jsonb)
+to service_role;

@@ -1,0 +1,181 @@
+-- Saving, pausing and deleting targets: what happens to their alerts on the way.
+
+create function watchkeeper.save_checks(target_id uuid, checks jsonb, at timestamptz) returns void
+language plpgsql security definer set search_path = '' as $$
+#variable_conflict use_column
+begin
+  delete from watchkeeper.checks as c where c.target_id = save_checks.target_id and not checks ? c.kind;
+  insert into watchkeeper.checks as c (target_id, kind, enabled, interval_s, timeout_s, params, next_due_at)
+  select save_checks.target_id, e.kind, (e.given ->> 'enabled')::boolean, (e.given ->> 'interval_s')::numeric::integer,
+    (e.given ->> 'timeout_s')::numeric::integer, e.given -> 'params', at
+  from jsonb_each(checks) as e (kind, given)
+  on conflict (target_id, kind) do update set
+    enabled = excluded.enabled, interval_s = excluded.interval_s, timeout_s = excluded.timeout_s, params = excluded.params,
+    next_due_at = case
+      when c.interval_s <> excluded.interval_s or c.enabled <> excluded.enabled then at
+      else c.next_due_at end;
+  delete from watchkeeper.rule_states as r using watchkeeper.checks as c
+  where c.id = r.check_id and c.target_id = save_checks.target_id and not c.enabled;
+end
+$$;
+
+create function watchkeeper.store_target(document jsonb, at timestamptz) returns watchkeeper.targets
+language plpgsql security definer set search_path = '' as $$
+declare
+  target watchkeeper.targets;
+begin
+  if document ->> 'id' is not null then
+    target := watchkeeper.target_of((document ->> 'id')::uuid);
+    if exists (select from watchkeeper.targets as t where t.name = document ->> 'name' and t.id <> target.id) then
+      raise sqlstate 'PT409' using message = format('target.name: another target is called %s', document ->> 'name');
+    end if;
+  else
+    insert into watchkeeper.targets (name) values (document ->> 'name') on conflict (name) do nothing;
+    select t.* into target from watchkeeper.targets as t where t.name = document ->> 'name' for no key update;
+  end if;
+  update watchkeeper.targets as t
+  set name = document ->> 'name', chain = document ->> 'chain', network = document ->> 'network',
+    endpoint = document ->> 'endpoint', settings = document -> 'settings', labels = document -> 'labels', updated_at = at
+  where t.id = target.id
+  returning t.* into target;
+  perform watchkeeper.save_checks(target.id, document -> 'checks', at);
+  perform watchkeeper.close_orphaned_alerts(target.id, 'the check was removed', at);
+  return target;
+end
+$$;
+
+create function watchkeeper.save_target(target jsonb, at timestamptz) returns jsonb
+language plpgsql security definer set search_path = '' as $$
+declare
+  stored watchkeeper.targets;
+begin
+  perform watchkeeper.require_role('admin');
+  stored := watchkeeper.store_target(watchkeeper.normal_target('target', target - 'paused', watchkeeper.catalog_document()), at);
+  return watchkeeper.target_document(stored);
+end
+$$;
+
+create function watchkeeper.drop_target(target_id uuid, at timestamptz) returns void
+language plpgsql security definer set search_path = '' as $$
+begin
+  perform watchkeeper.target_of(target_id);
+  delete from watchkeeper.checks as c where c.target_id = drop_target.target_id;
+  perform watchkeeper.close_orphaned_alerts(target_id, 'the target was deleted', at);
+  delete from watchkeeper.targets as t where t.id = drop_target.target_id;
+end
+$$;
+
+create function watchkeeper.delete_target(target_id uuid, at timestamptz) returns void
+language plpgsql security definer set search_path = '' as $$
+begin
+  perform watchkeeper.require_role('admin');
+  perform watchkeeper.drop_target(target_id, at);
+end
+$$;
+
+-- All targets of a file in one transaction. `prune` deletes the targets that are not mentioned.
+create function watchkeeper.apply_targets(targets jsonb, prune boolean, dry_run boolean, at timestamptz) returns jsonb
+language plpgsql security definer set search_path = '' as $$
+declare
+  catalog jsonb := watchkeeper.catalog_document();
+  plan jsonb := '{"created": [], "changed": [], "unchanged": [], "deleted": []}';
+  wanted jsonb;
+  stored watchkeeper.targets;
+  old jsonb;
+  verb text;
+  n integer;
+begin
+  perform watchkeeper.require_role('admin');
+  perform watchkeeper.need_json('targets', targets, 'array', 8000000);
+  perform watchkeeper.need_between('targets', jsonb_array_length(targets), 0, 10000);
+  -- In the order in which recording locks them.
+  perform from (select from watchkeeper.targets as t order by t.id for no key update) as locked;
+  for wanted, n in select e.t, e.n - 1 from jsonb_array_elements(targets) with ordinality as e (t, n) order by e.t ->> 'name' loop
+    wanted := watchkeeper.normal_target(format('targets[%s]', n), wanted - 'paused', catalog) - 'id';
+    if exists (select from jsonb_each(plan) as p where p.value ? (wanted ->> 'name')) then
+      perform watchkeeper.refuse(format('targets[%s].name', n), format('%s is there twice', wanted ->> 'name'));
+    end if;
+    select t.* into stored from watchkeeper.targets as t where t.name = wanted ->> 'name';
+    old := case when stored.id is not null then watchkeeper.target_document(stored) - 'id' - 'paused' end;
+    verb := case when old is null then 'created' when old = wanted - 'id' then 'unchanged' else 'changed' end;
+    plan := jsonb_set(plan, array[verb], plan -> verb || to_jsonb(wanted ->> 'name'));
+    if verb <> 'unchanged' and not coalesce(dry_run, false) then
+      perform watchkeeper.store_target(wanted, at);
+    end if;
+  end loop;
+
+  if coalesce(prune, false) then
+    for stored in
+      select t.* from watchkeeper.targets as t
+      where not exists (select from jsonb_array_elements(targets) as w where w ->> 'name' = t.name) order by t.id
+    loop
+      plan := jsonb_set(plan, '{deleted}', plan -> 'deleted' || to_jsonb(stored.name));
+      if not coalesce(dry_run, false) then
+        perform watchkeeper.drop_target(stored.id, at);
+      end if;
+    end loop;
+  end if;
+  return plan;
+end
+$$;
+
+-- A paused target is neither probed nor judged: its alerts end, and it says `paused`, not `ok`.
+create function watchkeeper.pause_target(target_id uuid, paused boolean, at timestamptz) returns jsonb
+language plpgsql security definer set search_path = '' as $$
+declare
+  target watchkeeper.targets;
+begin
+  perform watchkeeper.require_role('admin');
+  if paused is null then
+    perform watchkeeper.refuse('paused', 'must be true or false');
+  end if;
+  target := watchkeeper.target_of(target_id);
+  if target.paused <> paused then
+    update watchkeeper.targets as t set paused = pause_target.paused, updated_at = at where t.id = target.id returning t.* into target;
+    delete from watchkeeper.rule_states as r using watchkeeper.checks as c where c.id = r.check_id and c.target_id = target.id;
+    perform watchkeeper.close_orphaned_alerts(target.id, 'the target was paused', at);
+    update watchkeeper.checks as c set next_due_at = at where c.target_id = target.id and not paused;
+  end if;
+  return watchkeeper.target_document(target);
+end
+$$;
+
+create function watchkeeper.run_check_now(target_id uuid, kind text, at timestamptz) returns jsonb
+language plpgsql security definer set search_path = '' as $$
+declare
+  target watchkeeper.targets;
+  due integer;
+begin
+  perform watchkeeper.require_role('admin', 'responder');
+  target := watchkeeper.target_of(target_id);
+  if target.paused then
+    raise sqlstate 'PT409' using message = format('target_id: %s is paused', target.name);
+  end if;
+  update watchkeeper.checks as c set next_due_at = at
+  where c.target_id = target.id and c.enabled and (run_check_now.kind is null or c.kind = run_check_now.kind);
+  get diagnostics due = row_count;
+  if due = 0 then
+    raise sqlstate 'PT404' using message = format('kind: %s has no enabled check%s', target.name, coalesce(' ' || left(kind, 40), ''));
+  end if;
+  return jsonb_build_object('due', due);
+end
+$$;
+
+create function public.save_target(target jsonb) returns jsonb
+language sql set search_path = '' as 'select watchkeeper.save_target(target, now())';
+create function public.apply_targets(targets jsonb, prune boolean default false, dry_run boolean default false) returns jsonb
+language sql set search_path = '' as 'select watchkeeper.apply_targets(targets, prune, dry_run, now())';
+create function public.pause_target(target_id uuid, paused boolean default true) returns jsonb
+language sql set search_path = '' as 'select watchkeeper.pause_target(target_id, paused, now())';
+create function public.delete_target(target_id uuid) returns void
+language sql set search_path = '' as 'select watchkeeper.delete_target(target_id, now())';
+create function public.run_check_now(target_id uuid, kind text default null) returns jsonb
+language sql set search_path = '' as 'select watchkeeper.run_check_now(target_id, kind, now())';
+
+grant execute on function
+  watchkeeper.save_target(jsonb, timestamptz), public.save_target(jsonb),
+  watchkeeper.apply_targets(jsonb, boolean, boolean, timestamptz), public.apply_targets(jsonb, boolean, boolean),
+  watchkeeper.pause_target(uuid, boolean, timestamptz), public.pause_target(uuid, boolean),
+  watchkeeper.delete_target(uuid, timestamptz), public.delete_target(uuid),
+  watchkeeper.run_check_now(uuid, text, timestamptz), public.run_check_now(uuid, text)
+to authenticated, service_role;

@@ -1,0 +1,282 @@
+-- What is known now, and how old it is. Unknown is not green: a silent source, an old value or a dead scheduler
+-- shows as unknown with its age, never as 0 and never as ok.
+
+-- ok < warning < unknown < critical
+create function watchkeeper.status_rank(status text) returns integer
+language sql immutable set search_path = '' as $$
+  select array_position(array['paused', 'ok', 'warning', 'unknown', 'critical'], status)
+$$;
+
+create function watchkeeper.worst_status(statuses text[]) returns text
+language sql immutable set search_path = '' as $$
+  select s from unnest(statuses) as s where s is not null order by watchkeeper.status_rank(s) desc limit 1
+$$;
+
+create function watchkeeper.ago(moment timestamptz, at timestamptz) returns text
+language sql immutable set search_path = '' as $$
+  select case
+    when moment is null then 'never'
+    when at - moment < interval '2 minutes' then greatest(0, round(extract(epoch from at - moment))) || ' s ago'
+    when at - moment < interval '2 hours' then round(extract(epoch from at - moment) / 60) || ' min ago'
+    when at - moment < interval '2 days' then round(extract(epoch from at - moment) / 3600) || ' h ago'
+    else round(extract(epoch from at - moment) / 86400) || ' days ago'
+  end
+$$;
+
+-- One row per check: its status and the reason in words.
+create type watchkeeper.check_status as (check_id uuid, target_id uuid, kind text, status text, reason text, stale boolean);
+
+create function watchkeeper.check_statuses(at timestamptz) returns setof watchkeeper.check_status
+language sql stable set search_path = '' as $$
+  with looked_at as (
+    select c.*, t.paused,
+      coalesce(c.last_due_at < at - watchkeeper.stale_after(c.interval_s, c.timeout_s), true) as is_stale,
+      firing.severity as firing_severity, firing.message as firing_message,
+      shown.severity as shown_severity, shown.metric_name as shown_metric
+    from watchkeeper.checks as c
+    join watchkeeper.targets as t on t.id = c.target_id
+    left join lateral (
+      select a.severity, a.message
+      from watchkeeper.rule_states as r
+      join public.system_alerts as a
+        on a.fingerprint = watchkeeper.fingerprint(c.target_id, r.alert_type) and a.status = 'firing'
+      where r.check_id = c.id and r.state = 'firing' and r.alert_type <> 'blind'
+      order by watchkeeper.severity_rank(a.severity) desc limit 1
+    ) as firing on true
+    left join lateral (
+      select l.severity, l.metric_name from watchkeeper.latest_values as l
+      where l.check_id = c.id and l.known and l.severity <> 'info'
+      order by watchkeeper.severity_rank(l.severity) desc limit 1
+    ) as shown on true
+  )
+  select c.id, c.target_id, c.kind, s.status, s.reason, c.is_stale
+  from looked_at as c
+  cross join lateral (
+    select * from (values
+      (c.paused or not c.enabled, 'paused', null),
+      (c.firing_severity in ('critical', 'error'), 'critical', c.firing_message),
+      (c.outcome is null, 'unknown', 'not measured yet'),
+      (c.outcome = 'unknown', 'unknown', c.reason),
+      (c.is_stale, 'unknown', 'no result since ' || watchkeeper.ago(c.last_run_at, at)),
+      (c.firing_severity is not null, 'warning', c.firing_message),
+      (c.outcome = 'fail', 'warning', c.reason),
+      (c.shown_severity = 'critical', 'critical', c.shown_metric || ' is critical'),
+      (c.shown_severity = 'warning', 'warning', c.shown_metric || ' is outside its range'),
+      (true, 'ok', null)
+    ) as v (applies, status, reason)
+    where v.applies limit 1
+  ) as s
+$$;
+
+-- One row per target. A target without an enabled check measures nothing, so nothing is known of it.
+create function watchkeeper.target_statuses(checks watchkeeper.check_status[])
+returns table (target_id uuid, status text, reason text)
+language sql stable set search_path = '' as $$
+  select t.id,
+    case when t.paused then 'paused' else coalesce(worst.status, 'unknown') end,
+    case when t.paused then null when worst.status is null then 'it has no enabled check' else worst.reason end
+  from watchkeeper.targets as t
+  left join (
+    select distinct on (s.target_id) s.target_id, s.status, s.kind || ': ' || s.reason as reason
+    from unnest(checks) as s where s.status <> 'paused'
+    order by s.target_id, watchkeeper.status_rank(s.status) desc, s.kind
+  ) as worst on worst.target_id = t.id
+$$;
+
+-- The monitor itself: a tick is due every minute, so two and a half minutes without one is blindness.
+create function watchkeeper.monitoring(at timestamptz) returns jsonb
+language sql stable set search_path = '' as $$
+  select jsonb_build_object(
+    'status', case when p.blind_since is null and p.overdue = 0 then 'ok' else 'unknown' end,
+    'last_tick_at', p.last_tick_at, 'last_run_at', p.last_run_at, 'last_delivery_at', p.last_delivery_at,
+    'blind_since', p.blind_since, 'checks', p.checks, 'checks_overdue', p.overdue)
+  from (
+    select m.last_tick_at, m.last_delivery_at, c.*,
+      case
+        when m.last_tick_at is null or m.last_tick_at < at - interval '150 seconds' then coalesce(m.last_tick_at, c.created_at)
+        when c.checks > 0 and c.overdue = c.checks then coalesce(c.last_run_at, c.created_at)
+      end as blind_since
+    from watchkeeper.monitor as m
+    cross join (
+      select count(*) as checks, max(k.last_run_at) as last_run_at, min(t.created_at) as created_at,
+        count(*) filter (where coalesce(k.last_due_at, t.created_at) < at - watchkeeper.stale_after(k.interval_s, k.timeout_s))
+          as overdue
+      from watchkeeper.checks as k join watchkeeper.targets as t on t.id = k.target_id
+      where k.enabled and not t.paused
+    ) as c
+  ) as p
+$$;
+
+-- The values of one kind of check, as the summary shows them. Numbers come from one target: the one labelled
+-- `primary`, else the oldest. The status is the worst of all targets that have the check.
+create function watchkeeper.group_summary(wanted_kind text, metrics jsonb, checks watchkeeper.check_status[]) returns jsonb
+language sql stable set search_path = '' as $$
+  with statuses as (
+    select s.*, t.name, t.labels, t.created_at,
+      (select max(l.observed_at) from watchkeeper.latest_values as l where l.check_id = s.check_id) as observed_at,
+      not s.stale and exists (select from watchkeeper.latest_values as l where l.check_id = s.check_id and l.known) as known
+    from unnest(checks) as s join watchkeeper.targets as t on t.id = s.target_id
+    where s.kind = wanted_kind and s.status <> 'paused'
+  ),
+  shown as (
+    -- A silent source tells nothing of the chain, whatever we know of its endpoint.
+    select *, case when known then status else 'unknown' end as shown_status,
+      coalesce(reason, case when not known then 'no value is known' end) as shown_reason
+    from statuses
+  ),
+  chosen as (
+    select * from shown order by labels ->> 'primary' = 'true' desc nulls last, created_at, name limit 1
+  ),
+  worst as (
+    select shown_status, case when count(*) over () > 1 then name || ': ' else '' end || shown_reason as reason
+    from shown order by watchkeeper.status_rank(shown_status) desc, created_at limit 1
+  )
+  select jsonb_build_object(
+    'status', coalesce((select w.shown_status from worst as w), 'unknown'),
+    'reason', case when exists (select from worst) then (select w.reason from worst as w)
+      else format('no target has the check %s', wanted_kind) end,
+    'target', (select c.name from chosen as c),
+    'targets', (select count(*) from shown),
+    'observed_at', (select c.observed_at from chosen as c),
+    'stale', coalesce((select not c.known from chosen as c), true)
+  ) || (
+    select jsonb_object_agg(m.key, (
+      select l.value from watchkeeper.latest_values as l join chosen as c on c.check_id = l.check_id
+      where l.metric_name = m.value and l.known and c.known
+    ))
+    from jsonb_each_text(metrics) as m
+  )
+$$;
+
+create function watchkeeper.uptime_summary(checks watchkeeper.check_status[]) returns jsonb
+language sql stable set search_path = '' as $$
+  select jsonb_build_object(
+    'status', coalesce(watchkeeper.worst_status(array_agg(u.status)), 'unknown'),
+    'reason', case when count(*) = 0 then 'no target has the check uptime' end,
+    'observed_at', max(u.last_run_at),
+    'stale', coalesce(bool_or(u.state = 'unknown'), true),
+    'services', count(*),
+    'up', count(*) filter (where u.state = 'up'),
+    'down', count(*) filter (where u.state = 'down'),
+    'unknown', count(*) filter (where u.state = 'unknown'))
+  from (
+    select s.status, c.last_run_at,
+      case when s.stale or c.outcome = 'unknown' or last_look.is_up is null then 'unknown' when last_look.is_up then 'up' else 'down' end as state
+    from unnest(checks) as s
+    join watchkeeper.checks as c on c.id = s.check_id
+    left join lateral (
+      select k.is_up from public.uptime_checks as k where k.target_id = c.target_id order by k.checked_at desc limit 1
+    ) as last_look on true
+    where s.kind = 'uptime' and s.status <> 'paused'
+  ) as u
+$$;
+
+create function watchkeeper.get_system_health_summary(at timestamptz) returns jsonb
+language plpgsql stable security definer set search_path = '' as $$
+declare
+  checks watchkeeper.check_status[];
+  monitoring jsonb;
+  targets jsonb;
+  verdicts jsonb;
+  verdict jsonb;
+begin
+  if watchkeeper.caller_role() <> 'watchkeeper_metrics' then
+    perform watchkeeper.require_role('viewer');
+  end if;
+  checks := array(select s from watchkeeper.check_statuses(at) as s);
+  monitoring := watchkeeper.monitoring(at);
+  select coalesce(jsonb_agg(jsonb_build_object('id', t.id, 'name', t.name, 'chain', t.chain, 'network', t.network,
+    'status', s.status, 'reason', s.reason) order by t.name), '[]')
+  into targets
+  from watchkeeper.targets as t join watchkeeper.target_statuses(checks) as s on s.target_id = t.id;
+
+  -- The verdict is the worst of: each target, alerts raised by recorded metrics, and whether we see at all.
+  select jsonb_agg(jsonb_build_object('status', v.status, 'reason', v.reason) order by watchkeeper.status_rank(v.status) desc, v.n, v.reason)
+  into verdicts
+  from (
+    select 1 as n, t ->> 'status' as status, (t ->> 'name') || ': ' || coalesce(t ->> 'reason', 'ok') as reason
+    from jsonb_array_elements(targets) as t where t ->> 'status' <> 'paused'
+    union all
+    select 2, case when a.severity in ('error', 'critical') then 'critical' else 'warning' end, a.message
+    from public.system_alerts as a where a.status = 'firing' and a.target_id is null
+    union all
+    select 0, 'unknown', 'blind since ' || watchkeeper.ago((monitoring ->> 'blind_since')::timestamptz, at)
+      || ': no check has run; is schedule_checks alive?'
+    where monitoring ->> 'blind_since' is not null
+  ) as v;
+  verdict := coalesce(verdicts -> 0, '{"status": "unknown", "reason": "nothing is watched yet: add a target"}');
+
+  return jsonb_build_object(
+    'status', verdict ->> 'status',
+    'reason', case when verdict ->> 'status' = 'ok' then 'all is well' else verdict ->> 'reason' end,
+    'generated_at', at,
+    'blockchain', watchkeeper.group_summary('blockchain',
+      '{"total_blocks": "total_blocks", "latest_block": "height", "avg_block_time": "avg_block_time"}', checks),
+    'p2p_network', watchkeeper.group_summary('p2p',
+      '{"active_peers": "active_peers", "avg_reputation": "avg_reputation", "total_peers": "total_peers"}', checks),
+    'mempool', watchkeeper.group_summary('mempool',
+      '{"pending_transactions": "pending_transactions", "total_fees": "total_fees"}', checks),
+    'quantum_security', watchkeeper.group_summary('quantum',
+      '{"active_keys": "active_keys", "cache_hit_rate": "cache_hit_rate"}', checks),
+    'economics', watchkeeper.group_summary('economics',
+      '{"supply": "supply", "locked": "locked", "earned": "earned", "spent": "spent", "active_accounts": "active_accounts"}', checks),
+    'uptime', watchkeeper.uptime_summary(checks),
+    'alerts', (
+      select jsonb_build_object(
+        'status', coalesce(watchkeeper.worst_status(array_agg(
+          case when a.severity in ('error', 'critical') then 'critical' when a.severity = 'warning' then 'warning' else 'ok' end)), 'ok'),
+        'observed_at', at, 'stale', false,
+        'firing', count(*), 'unacknowledged', count(*) filter (where not a.acknowledged),
+        'critical', count(*) filter (where a.severity = 'critical'))
+      from public.system_alerts as a where a.status = 'firing'
+    ),
+    'incidents', (
+      select jsonb_build_object('open', count(*) filter (where i.status = 'open'),
+        'investigating', count(*) filter (where i.status = 'investigating'))
+      from public.incident_logs as i where i.status in ('open', 'investigating')
+    ),
+    'monitoring', monitoring,
+    'targets', targets
+  );
+end
+$$;
+
+create function watchkeeper.list_targets(at timestamptz) returns jsonb
+language plpgsql stable security definer set search_path = '' as $$
+declare
+  checks watchkeeper.check_status[];
+begin
+  perform watchkeeper.require_role('viewer');
+  checks := array(select s from watchkeeper.check_statuses(at) as s);
+  return (
+    select coalesce(jsonb_agg(watchkeeper.target_document(t) || jsonb_build_object(
+      'status', s.status, 'reason', s.reason, 'created_at', t.created_at, 'updated_at', t.updated_at,
+      'checks', (
+        select coalesce(jsonb_object_agg(c.kind, jsonb_build_object(
+          'check_id', c.id, 'interval_s', c.interval_s, 'timeout_s', c.timeout_s, 'enabled', c.enabled, 'params', c.params,
+          'status', k.status, 'reason', k.reason, 'stale', k.stale, 'outcome', c.outcome,
+          'last_run_at', c.last_run_at, 'next_due_at', c.next_due_at,
+          'values', (
+            select coalesce(jsonb_object_agg(l.metric_name, jsonb_build_object('value', l.value, 'unit', l.unit,
+              'severity', l.severity, 'observed_at', l.observed_at, 'known', l.known and not k.stale)), '{}')
+            from watchkeeper.latest_values as l where l.check_id = c.id
+          )
+        )), '{}')
+        from watchkeeper.checks as c join unnest(checks) as k on k.check_id = c.id
+        where c.target_id = t.id
+      )
+    ) order by t.name), '[]')
+    from watchkeeper.targets as t join watchkeeper.target_statuses(checks) as s on s.target_id = t.id
+  );
+end
+$$;
+
+create function public.get_system_health_summary() returns jsonb
+language sql stable set search_path = '' as 'select watchkeeper.get_system_health_summary(now())';
+create function public.list_targets() returns jsonb
+language sql stable set search_path = '' as 'select watchkeeper.list_targets(now())';
+
+grant execute on function
+  watchkeeper.get_system_health_summary(timestamptz), public.get_system_health_summary()
+to authenticated, service_role, watchkeeper_metrics;
+grant execute on function watchkeeper.list_targets(timestamptz), public.list_targets() to authenticated, service_role;
