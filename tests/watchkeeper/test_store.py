@@ -1,0 +1,202 @@
+"""The store, against a transport that answers as PostgREST, its gateway and a broken network do."""
+
+import json
+from collections.abc import Callable
+
+import httpx
+import pytest
+
+from watchkeeper.errors import SettingsError, StoreError
+from watchkeeper.store import Store, StoreUnreachable
+
+KEY = "sb_secret_abcdefghijklmnopqrstuv_12345678"
+Answer = Callable[[httpx.Request], httpx.Response]
+
+
+class Api:
+    """A pretended API: answers in turn, the last answer again and again, and keeps what it was asked."""
+
+    def __init__(self, *answers: httpx.Response | Exception) -> None:
+        self.answers = list(answers)
+        self.requests: list[httpx.Request] = []
+        self.pauses: list[float] = []
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        self.requests.append(request)
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def store(self, key: str = KEY, patience_s: float = 15.0) -> Store:
+        transport = httpx.MockTransport(self)
+        return Store(
+            "https://x.supabase.co", key, transport=transport, sleep=self.pauses.append, patience_s=patience_s
+        )
+
+    def sent(self) -> object:
+        return json.loads(self.requests[-1].content)
+
+
+def reply(body: object, status: int = 200) -> httpx.Response:
+    return httpx.Response(status, json=body)
+
+
+def refusal(code: str, message: str, status: int = 400) -> httpx.Response:
+    return reply({"code": code, "message": message, "details": None, "hint": None}, status)
+
+
+COUNTS = {"recorded": 1, "repeated": 0, "late": 0, "dropped": 0, "transitions": []}
+
+
+def test_it_calls_the_rpc_of_the_same_name_with_named_arguments() -> None:
+    api = Api(reply([]))
+    assert api.store().claim_due_checks(90) == []
+    request = api.requests[0]
+    assert (request.method, request.url.path) == ("POST", "/rest/v1/rpc/claim_due_checks")
+    assert api.sent() == {"horizon_s": 90}
+
+
+def test_it_sends_the_key_as_apikey_and_an_equal_bearer() -> None:
+    api = Api(reply([]))
+    api.store().list_targets()
+    assert api.requests[0].headers["apikey"] == KEY
+    assert api.requests[0].headers["authorization"] == f"Bearer {KEY}"
+
+
+@pytest.mark.parametrize(
+    ("call", "expected"),
+    [
+        (
+            lambda s: s.apply_targets([{"name": "a"}], prune=True),
+            {"targets": [{"name": "a"}], "prune": True, "dry_run": False},
+        ),
+        (lambda s: s.pause_target("t", paused=False), {"target_id": "t", "paused": False}),
+        (lambda s: s.run_check_now("t"), {"target_id": "t", "kind": None}),
+        (lambda s: s.grant_role("a@b.c", "viewer"), {"email": "a@b.c", "role": "viewer"}),
+        (lambda s: s.observe_chain_tables("head", {}), {"subject": "head", "settings": {}}),
+    ],
+)
+def test_it_names_the_arguments_as_the_database_does(
+    call: Callable[[Store], object], expected: object
+) -> None:
+    api = Api(reply({}))
+    call(api.store())
+    assert api.sent() == expected
+
+
+def test_a_function_that_returns_nothing_is_fine() -> None:
+    api = Api(httpx.Response(204))
+    api.store().publish_catalog({"checks": {}})
+    api.store().delete_target("t")
+    assert len(api.requests) == 2
+
+
+def test_a_refusal_keeps_its_code_message_and_argument() -> None:
+    api = Api(refusal("22023", "results[3].samples[0].value: must be a finite number"))
+    with pytest.raises(StoreError) as caught:
+        api.store().record_check_results([{}])
+    assert not isinstance(caught.value, StoreUnreachable)
+    assert caught.value.code == "22023"
+    assert caught.value.argument == "results[3].samples[0].value"
+    assert len(api.requests) == 1
+
+
+@pytest.mark.parametrize("code", ["42501", "PT404", "PT409", "PGRST202"])
+def test_a_refusal_is_not_repeated(code: str) -> None:
+    api = Api(refusal(code, "no"))
+    with pytest.raises(StoreError, match="no"):
+        api.store().list_targets()
+    assert len(api.requests) == 1
+
+
+FLEETING = [
+    httpx.ReadTimeout("slow"),
+    httpx.RemoteProtocolError("Server disconnected"),
+    refusal("PGRST003", "Timed out acquiring connection from connection pool.", 504),
+    refusal("40P01", "deadlock detected", 500),
+    httpx.Response(503, text="<html>upstream</html>"),
+    httpx.Response(522, text=""),
+]
+
+
+@pytest.mark.parametrize("failure", FLEETING)
+def test_recording_is_repeated_because_a_repeat_is_recorded_once(failure: httpx.Response | Exception) -> None:
+    api = Api(failure, reply(COUNTS))
+    assert api.store().record_check_results([]) == COUNTS
+    assert len(api.requests) == 2
+    assert api.pauses == [0.25]
+
+
+@pytest.mark.parametrize("failure", FLEETING)
+def test_a_claim_is_not_repeated_because_it_may_have_happened(failure: httpx.Response | Exception) -> None:
+    api = Api(failure, reply([]))
+    with pytest.raises(StoreUnreachable):
+        api.store().claim_due_checks()
+    assert len(api.requests) == 1
+
+
+@pytest.mark.parametrize("failure", [httpx.ConnectError("refused"), httpx.ConnectTimeout("silence")])
+def test_a_claim_that_never_left_is_repeated(failure: Exception) -> None:
+    api = Api(failure, reply([]))
+    assert api.store().claim_due_checks() == []
+
+
+def test_it_gives_up_after_four_tries() -> None:
+    api = Api(httpx.ConnectError("refused"))
+    with pytest.raises(StoreUnreachable, match="list_targets: ConnectError: refused"):
+        api.store().list_targets()
+    assert len(api.requests) == 4
+    assert api.pauses == [0.25, 1.0, 2.0]
+
+
+def test_it_gives_up_when_its_patience_ends() -> None:
+    api = Api(httpx.ConnectError("refused"))
+    with pytest.raises(StoreUnreachable):
+        api.store(patience_s=1.0).list_targets()
+    assert api.pauses == [0.25]
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        httpx.LocalProtocolError(f"Illegal header value b'Bearer {KEY}'"),
+        refusal("42501", f"who is {KEY}?", 403),
+        httpx.Response(401, text=f"bad key {KEY}"),
+    ],
+)
+def test_no_message_holds_the_key(failure: httpx.Response | Exception) -> None:
+    api = Api(failure)
+    with pytest.raises(StoreError) as caught:
+        api.store().list_targets()
+    assert KEY not in str(caught.value) + caught.value.message
+    assert caught.value.__cause__ is None
+
+
+def test_the_store_itself_does_not_show_the_key() -> None:
+    assert KEY not in repr(Api(reply([])).store())
+
+
+def test_it_follows_no_redirect_with_the_key() -> None:
+    api = Api(httpx.Response(302, headers={"location": "https://elsewhere.example/"}))
+    with pytest.raises(StoreError):
+        api.store().list_targets()
+    assert [request.url.host for request in api.requests] == ["x.supabase.co"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [httpx.Response(200, text="<html>sign in</html>"), reply("text"), httpx.Response(200, text="null")],
+)
+def test_a_reply_of_another_shape_is_an_error_not_an_empty_list(body: httpx.Response) -> None:
+    api = Api(body)
+    with pytest.raises(StoreError, match="list_targets: expected a list"):
+        api.store().list_targets()
+    with pytest.raises(StoreError, match="get_system_health_summary: expected an object"):
+        api.store().get_system_health_summary()
+
+
+@pytest.mark.parametrize("url", ["", "ftp://x", "x.supabase.co"])
+def test_a_wrong_url_names_the_setting(url: str) -> None:
+    with pytest.raises(SettingsError, match="SUPABASE_URL"):
+        Store(url, KEY)
