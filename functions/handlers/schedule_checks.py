@@ -1,0 +1,100 @@
+"""Every minute: claim the checks that fall due and send them to their kind's queue, each at its second."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from botocore.config import Config
+
+from watchkeeper.catalog import catalog
+from watchkeeper.errors import SettingsError, StoreError
+from watchkeeper.queues import Sent, pack, send
+from watchkeeper.settings import Settings
+from watchkeeper.store import Json, Store
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+
+CHECKS_PER_CLAIM = 10_000  # the most that claim_due_checks takes at once
+RESERVE_MS = 10_000  # a claim that there is no time to send would only be missed
+
+logger = Logger(service="schedule_checks")
+metrics = Metrics(namespace="Watchkeeper", service="schedule_checks")
+
+
+@cache
+def settings() -> Settings:
+    return Settings.from_env()
+
+
+@cache
+def store() -> Store:
+    return Store(settings().supabase_url, settings().supabase_secret_key)
+
+
+@cache
+def sqs() -> "SQSClient":
+    client: SQSClient = boto3.client("sqs", config=Config(connect_timeout=2, read_timeout=5))
+    return client
+
+
+@logger.inject_lambda_context
+@metrics.log_metrics(capture_cold_start_metric=True)
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
+    """Entry point. The event's time is only logged: what is due is for the database's clock to say."""
+    publish_catalog()
+    claimed = sent = 0
+    for tasks in claims(context):
+        claimed += len(tasks)
+        sent += sum(send_kind(kind, group) for kind, group in by_kind(tasks).items())
+    metrics.add_metric("ChecksClaimed", MetricUnit.Count, claimed)
+    metrics.add_metric("ChecksNotSent", MetricUnit.Count, claimed - sent)
+    logger.info("tick", extra={"claimed": claimed, "sent": sent, "tick": event.get("scheduled_time")})
+    return {"claimed": claimed, "sent": sent}
+
+
+def publish_catalog() -> None:
+    """Once per process, tell the database what this version can check; a failure waits for the next tick."""
+    try:
+        publish_catalog_once()
+    except StoreError:
+        logger.exception("catalog not published; targets are validated against the one before")
+        metrics.add_metric("CatalogNotPublished", MetricUnit.Count, 1)
+
+
+@cache
+def publish_catalog_once() -> None:
+    store().publish_catalog(catalog(settings().private_targets))
+
+
+def claims(context: LambdaContext) -> Iterator[list[Json]]:
+    """Claim again while claims come back full and there is time to send them."""
+    while True:
+        tasks = store().claim_due_checks()
+        yield tasks
+        checks = {task["check_id"] for task in tasks}
+        if len(checks) < CHECKS_PER_CLAIM or context.get_remaining_time_in_millis() < RESERVE_MS:
+            return
+
+
+def by_kind(tasks: Iterable[Json]) -> dict[str, list[Json]]:
+    groups: dict[str, list[Json]] = defaultdict(list)
+    for task in tasks:
+        groups[task["kind"]].append(task)
+    return groups
+
+
+def send_kind(kind: str, tasks: list[Json]) -> int:
+    """Send one kind's tasks. What is not sent is not undone: the database counts the slot as missed."""
+    try:
+        sent = send(sqs(), settings().queue_url(kind), pack(kind, tasks))
+    except SettingsError as error:
+        sent = Sent(0, (str(error),))
+    if sent.refusals:
+        logger.error("not sent", extra={"kind": kind, "tasks": len(tasks) - sent.tasks, "why": sent.refusals})
+    return sent.tasks

@@ -1,0 +1,108 @@
+"""How due checks travel: many tasks in one SQS message, delivered at their second."""
+
+import json
+import math
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+
+Json = dict[str, Any]
+T = TypeVar("T")
+
+MAX_DELAY_S = 900
+TASKS_PER_MESSAGE = 25
+MESSAGE_BYTES = 200_000
+MESSAGES_PER_BATCH = 10
+# SQS takes 1 MiB since 2025; emulators and older endpoints stop at 256 KiB, and a tick rarely has more.
+BATCH_BYTES = 256 * 1024
+
+
+@dataclass(frozen=True)
+class Message:
+    """One queue message: the JSON of `count` tasks that fall due in the same second."""
+
+    body: str
+    delay_s: int
+    count: int
+
+
+@dataclass(frozen=True)
+class Sent:
+    """How many tasks the queue took, and why it refused the others."""
+
+    tasks: int
+    refusals: tuple[str, ...] = ()
+
+
+def pack(kind: str, tasks: Iterable[Json]) -> list[Message]:
+    """The tasks of one kind as messages; a task comes up to a second early, never late."""
+    seconds: dict[int, list[str]] = defaultdict(list)
+    for task in tasks:
+        delay_s = math.floor(task["delay_s"])
+        seconds[max(0, min(delay_s, MAX_DELAY_S))].append(json.dumps(task))
+    return [
+        Message(f'{{"kind": {json.dumps(kind)}, "tasks": [{", ".join(group)}]}}', delay_s, len(group))
+        for delay_s, texts in sorted(seconds.items())
+        for group in _groups(texts, len, TASKS_PER_MESSAGE, MESSAGE_BYTES)
+    ]
+
+
+def unpack(body: str) -> tuple[str, list[Json]]:
+    """The kind and the tasks of a message; ValueError if it is not one of ours."""
+    message = json.loads(body)
+    if not isinstance(message, dict) or not isinstance(message.get("kind"), str):
+        raise ValueError("not a message of tasks: `kind` is missing")  # noqa: TRY004
+    tasks = message.get("tasks")
+    if not isinstance(tasks, list) or not all(isinstance(task, dict) for task in tasks):
+        raise ValueError("not a message of tasks: `tasks` is not a list of objects")
+    return message["kind"], tasks
+
+
+def send(sqs: "SQSClient", queue_url: str, messages: list[Message]) -> Sent:
+    """Send the messages; what the queue refuses is offered once more, then given up."""
+    sent, refused = _offer(sqs, queue_url, messages)
+    if refused:
+        again, refused = _offer(sqs, queue_url, list(refused))
+        sent += again
+    return Sent(sent, tuple(sorted(set(refused.values()))))
+
+
+def _offer(sqs: "SQSClient", queue_url: str, messages: list[Message]) -> tuple[int, dict[Message, str]]:
+    refused: dict[Message, str] = {}
+    for batch in _groups(messages, lambda m: len(m.body), MESSAGES_PER_BATCH, BATCH_BYTES):
+        refused |= _offer_batch(sqs, queue_url, batch)
+    return sum(message.count for message in messages if message not in refused), refused
+
+
+def _offer_batch(sqs: "SQSClient", queue_url: str, batch: list[Message]) -> dict[Message, str]:
+    try:
+        reply = sqs.send_message_batch(
+            QueueUrl=queue_url,
+            Entries=[
+                {"Id": str(n), "MessageBody": message.body, "DelaySeconds": message.delay_s}
+                for n, message in enumerate(batch)
+            ],
+        )
+    except (BotoCoreError, ClientError) as error:
+        return dict.fromkeys(batch, str(error))
+    return {batch[int(f["Id"])]: f"{f['Code']}: {f.get('Message', '')}" for f in reply.get("Failed", [])}
+
+
+def _groups(items: Iterable[T], size_of: Callable[[T], int], most: int, most_bytes: int) -> Iterator[list[T]]:
+    """Groups of at most that many items and bytes; what is too large alone makes a group of its own."""
+    group: list[T] = []
+    size = 0
+    for item in items:
+        if group and (len(group) == most or size + size_of(item) > most_bytes):
+            yield group
+            group, size = [], 0
+        group.append(item)
+        size += size_of(item)
+    if group:
+        yield group
