@@ -1,0 +1,77 @@
+"""The operator's command: `watchkeeper`."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from infra.cli import alerts, check, env, members, status, targets
+from infra.cli.names import NotThere
+from infra.cli.render import Screen
+from infra.cli.yaml_file import FileError
+from watchkeeper.errors import SettingsError, StoreError
+from watchkeeper.store import Store, StoreUnreachable
+
+OK, PROBLEM, USAGE = 0, 1, 2
+
+DESCRIPTION = """\
+See and change what Watchkeeper watches.
+
+The Supabase project is taken from SUPABASE_URL and SUPABASE_SECRET_KEY if they are set, else from the nearest
+.watchkeeper/env (which `make up` writes), going upward from here."""
+
+EXAMPLES = """\
+examples:
+  watchkeeper status                          is everything well, and if not, what
+  watchkeeper targets apply targets.yaml --dry-run
+  watchkeeper check anvil --kind blockchain   probe from here, record nothing
+  watchkeeper alerts --status all --json
+  watchkeeper members grant ann@example.org responder
+
+exit codes: 0 all is well, 1 a problem was found, 2 the command, a setting or a file is wrong"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit code."""
+    args = parser().parse_args(argv)
+    try:
+        with open_store() as store:
+            return int(args.run(args, store, Screen()))
+    except StoreUnreachable as error:
+        return complain(f"unknown: Supabase did not answer ({error.message})", PROBLEM)
+    except StoreError as error:
+        return complain(f"refused: {error.message}", USAGE)
+    except (SettingsError, FileError, NotThere) as error:
+        return complain(str(error), USAGE)
+    except BrokenPipeError:
+        # `watchkeeper alerts | head` has seen enough; keep the interpreter from flushing into it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OK
+    except KeyboardInterrupt:
+        return complain("interrupted", 130)
+
+
+def parser() -> argparse.ArgumentParser:
+    """Every command with its options."""
+    top = argparse.ArgumentParser(
+        prog="watchkeeper",
+        description=DESCRIPTION,
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for group in (status, targets, check, alerts, members):
+        group.add_commands(commands)
+    return top
+
+
+def open_store() -> Store:
+    """The store of the project that the settings name."""
+    settings = env.load()
+    return Store(settings.supabase_url, settings.supabase_secret_key)
+
+
+def complain(text: str, code: int) -> int:
+    """Say it on standard error; returns the code for `return`."""
+    print(text, file=sys.stderr)
+    return code

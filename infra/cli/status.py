@@ -1,0 +1,95 @@
+"""`watchkeeper status`: is everything well, and if not, what."""
+
+import argparse
+import json
+from typing import Any
+
+from infra.cli.render import Screen, age, ago, label, number, unknown_since
+from watchkeeper.store import Store
+
+Json = dict[str, Any]
+
+# The numbers of each group in the order they are read, with their units.
+GROUPS: dict[str, dict[str, str]] = {
+    "blockchain": {"latest_block": "", "total_blocks": "", "avg_block_time": "s"},
+    "p2p_network": {"active_peers": "", "total_peers": "", "avg_reputation": ""},
+    "mempool": {"pending_transactions": "", "total_fees": ""},
+    "quantum_security": {"active_keys": "", "cache_hit_rate": "%"},
+    "economics": {"supply": "", "locked": "", "active_accounts": ""},
+    "uptime": {"services": "", "up": "", "down": "", "unknown": ""},
+}
+
+
+def add_commands(commands: Any) -> None:  # noqa: ANN401
+    """Add `status`."""
+    command = commands.add_parser(
+        "status",
+        help="is everything well, and if not, what",
+        description="Exit code 0 only if all of it is ok.",
+    )
+    command.add_argument("--json", action="store_true", help="print what the database says, as JSON")
+    command.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace, store: Store, screen: Screen) -> int:
+    summary = store.get_system_health_summary()
+    if args.json:
+        screen.line(json.dumps(summary, indent=2))
+    else:
+        show(summary, screen)
+    return 0 if summary.get("status") == "ok" else 1
+
+
+def show(summary: Json, screen: Screen) -> None:
+    """The verdict with its reason, then each group, each target, and the monitor itself."""
+    now = summary["generated_at"]
+    screen.line(f"{screen.status(word(summary).upper())}  {summary.get('reason') or 'no reason given'}")
+    screen.line(f"{alerts_line(summary.get('alerts') or {})}; {pulse(summary.get('monitoring') or {}, now)}")
+    watched = {name: group for name in GROUPS if is_watched(group := summary.get(name) or {})}
+    if watched:
+        screen.line()
+        screen.table([group_row(name, group, now) for name, group in watched.items()], status_column=1)
+    if targets := summary.get("targets"):
+        screen.line("\nTargets")
+        screen.table([[t["name"], word(t), t.get("reason") or ""] for t in targets], status_column=1)
+    if unwatched := [label(name) for name in GROUPS if name not in watched]:
+        screen.line(f"\nNot watched: {', '.join(unwatched)}")
+
+
+def word(thing: Json) -> str:
+    """The status; what has none is unknown, never ok."""
+    return str(thing.get("status") or "unknown")
+
+
+def is_watched(group: Json) -> bool:
+    return bool(group.get("targets") or group.get("services"))
+
+
+def group_row(name: str, group: Json, now: str) -> list[str]:
+    """One group: its status, its numbers, how old they are, and what is wrong."""
+    numbers = ", ".join(f"{label(key)} {value(group, key, unit, now)}" for key, unit in GROUPS[name].items())
+    seen = f"seen {ago(group.get('observed_at'), now)}"
+    return [label(name), word(group), numbers, seen, group.get("reason") or ""]
+
+
+def value(group: Json, key: str, unit: str, now: str) -> str:
+    """A number with its unit; one that is not known is unknown with its age, never 0."""
+    if group.get(key) is None:
+        return unknown_since(group.get("observed_at"), now)
+    return number(group[key], unit)
+
+
+def alerts_line(alerts: Json) -> str:
+    if alerts.get("firing") is None:
+        return "alerts unknown"
+    if not alerts["firing"]:
+        return "no alert fires"
+    critical, waiting = alerts.get("critical"), alerts.get("unacknowledged")
+    return f"{alerts['firing']} firing ({critical} critical, {waiting} unacknowledged)"
+
+
+def pulse(monitoring: Json, now: str) -> str:
+    """The monitor's own: a dead one must not look like a healthy system."""
+    since = age(monitoring.get("blind_since"), now)
+    blind = f", BLIND since {since}" if since else ""
+    return f"last tick {ago(monitoring.get('last_tick_at'), now)}{blind}"
