@@ -49,7 +49,7 @@ async def resolve(host: str, port: int, private_targets: PrivateTargets) -> list
     usable = [address for address in found if allowed(address, private_targets)]
     if not usable:
         raise Inconclusive(
-            f"{host} has a {reach(found[0])} address ({found[0]}), refused by PRIVATE_TARGETS={private_targets}"
+            f"{host} has a {reach(found[0])} address ({found[0]}); PRIVATE_TARGETS is {private_targets}"
         )
     return sorted(usable, key=lambda address: ":" in address)
 

@@ -62,6 +62,7 @@ class Door:
         self._transports: dict[str, httpx.AsyncHTTPTransport] = {}
 
     async def __aenter__(self) -> Self:
+        tls_context()  # now, so that the first probe's latency does not hold it
         self._deadline = asyncio.get_running_loop().time() + self._timeout_s
         return self
 
@@ -88,13 +89,13 @@ class Door:
         started = time.perf_counter()
         if target.scheme == "tcp":
             await self._connect(target)
-            return Probe(endpoint=redact(url), reached=True, latency_ms=_ms_since(started))
+            return Probe(url=url, reached=True, latency_ms=_ms_since(started))
         async with self._exchange(method, target) as response:
             latency_ms = _ms_since(started)
             expiry = _tls_not_after(response)
             body = await _read(response, body_bytes) if body_bytes else b""
         return Probe(
-            endpoint=redact(url),
+            url=url,
             reached=True,
             status=response.status_code,
             latency_ms=latency_ms,

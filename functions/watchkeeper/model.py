@@ -110,9 +110,9 @@ class Economy(Model):
 
 
 class Probe(Model):
-    """One try to reach a service. `endpoint` is redacted; `error` says why it was not reached."""
+    """One try to reach a service. `url` is as asked, secrets and all; `error`: why it was not reached."""
 
-    endpoint: str
+    url: str
     reached: bool
     status: int | None = None
     latency_ms: float | None = Field(default=None, ge=0)
@@ -140,9 +140,15 @@ class Finding(Model):
     failure_threshold: int = Field(default=1, ge=1)
     success_threshold: int = Field(default=1, ge=1)
 
+    def sample_severity(self) -> SampleSeverity:
+        """How to mark the number behind this finding."""
+        if self.state != "breach":
+            return "info"
+        return "critical" if self.severity == "critical" else "warning"
+
 
 class UptimeReading(Model):
-    """One row of `uptime_checks`. `is_up` None: could not tell."""
+    """One row of `uptime_checks`; `endpoint` is redacted. `is_up` None: could not tell."""
 
     service_name: str
     endpoint: str

@@ -135,11 +135,11 @@ class Params(Model):
 
 @dataclass(frozen=True)
 class Judgement:
-    """What a check makes of an observation. `is_up` only where the observation is a probe."""
+    """What a check makes of an observation. `problem`: why a probed service counts as down."""
 
     findings: tuple[Finding, ...]
     samples: tuple[Sample, ...]
-    is_up: bool | None = None
+    problem: str | None = None
 
 
 P = TypeVar("P", bound=Params)
