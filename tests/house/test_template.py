@@ -1,0 +1,112 @@
+"""What template.yaml promises, read from what SAM makes of it."""
+
+import importlib
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from boto3 import Session
+from samtranslator.parser.parser import Parser
+from samtranslator.translator.translator import Translator
+from samtranslator.yaml_helper import yaml_parse
+
+ROOT = Path(__file__).parents[2]
+Resource = dict[str, Any]
+
+# Each action that a function may take, and why it needs it.
+ALLOWED_ACTIONS = {
+    "ssm:GetParameter",  # the secret key
+    "sqs:SendMessage",  # schedule_checks wakes the workers
+    "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes",  # a worker's own queue
+    "logs:CreateLogStream", "logs:PutLogEvents",  # its own log group
+    "lambda:InvokeFunction",  # the scheduler's role, on the one function
+}  # fmt: skip
+
+
+@cache
+def resources() -> dict[str, Resource]:
+    source = yaml_parse((ROOT / "template.yaml").read_text())
+    for resource in source["Resources"].values():
+        if resource["Type"] == "AWS::Serverless::Function":
+            resource.setdefault("Properties", {})["CodeUri"] = "s3://bucket/key"
+    source["Globals"]["Function"].pop("CodeUri")
+    translator = Translator({}, Parser(), None, Session(region_name="eu-central-1"))
+    found: dict[str, Resource] = translator.translate(source, {"SupabaseUrl": "https://example.supabase.co"})[
+        "Resources"
+    ]
+    return found
+
+
+def of_type(kind: str) -> dict[str, Resource]:
+    return {name: r["Properties"] for name, r in resources().items() if r["Type"] == kind}
+
+
+def functions() -> list[str]:
+    return sorted(of_type("AWS::Lambda::Function"))
+
+
+def statements() -> list[dict[str, Any]]:
+    found = []
+    for role in of_type("AWS::IAM::Role").values():
+        found += [s for policy in role.get("Policies", []) for s in policy["PolicyDocument"]["Statement"]]
+    for policy in of_type("AWS::IAM::ManagedPolicy").values():
+        found += policy["PolicyDocument"]["Statement"]
+    return found
+
+
+def listed(value: Any) -> list[Any]:  # noqa: ANN401 - JSON of the template
+    return value if isinstance(value, list) else [value]
+
+
+@pytest.mark.parametrize("name", functions())
+def test_each_handler_is_a_function_that_exists(name: str) -> None:
+    module, function = of_type("AWS::Lambda::Function")[name]["Handler"].rsplit(".", 1)
+    assert callable(getattr(importlib.import_module(module), function))
+
+
+@pytest.mark.parametrize("name", functions())
+def test_each_function_has_a_role_and_a_log_group_of_its_own(name: str) -> None:
+    every = of_type("AWS::Lambda::Function")
+    roles = [str(f["Role"]) for f in every.values()]
+    groups = [str(f["LoggingConfig"]["LogGroup"]) for f in every.values()]
+    assert roles.count(str(every[name]["Role"])) == 1
+    assert groups.count(str(every[name]["LoggingConfig"]["LogGroup"])) == 1
+
+
+def test_each_log_group_forgets() -> None:
+    assert all("RetentionInDays" in group for group in of_type("AWS::Logs::LogGroup").values())
+
+
+def test_nobody_may_do_more_than_is_listed_nor_to_everything() -> None:
+    for statement in statements():
+        assert set(listed(statement["Action"])) <= ALLOWED_ACTIONS
+        assert "*" not in listed(statement["Resource"])
+
+
+def test_each_queue_but_the_last_has_a_dead_letter_queue() -> None:
+    without = [name for name, queue in of_type("AWS::SQS::Queue").items() if "RedrivePolicy" not in queue]
+    assert without == ["DeadChecks"]
+
+
+@pytest.mark.parametrize("name", sorted(of_type("AWS::Lambda::EventSourceMapping")))
+def test_a_message_stays_hidden_six_timeouts_and_fails_alone(name: str) -> None:
+    mapping = of_type("AWS::Lambda::EventSourceMapping")[name]
+    queue = of_type("AWS::SQS::Queue")[mapping["EventSourceArn"]["Fn::GetAtt"][0]]
+    function = of_type("AWS::Lambda::Function")[mapping["FunctionName"]["Ref"]]
+    assert queue["VisibilityTimeout"] >= 6 * function["Timeout"]
+    assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+
+
+def test_a_stale_tick_is_not_replayed() -> None:
+    schedule = of_type("AWS::Scheduler::Schedule")
+    assert [s["Target"]["RetryPolicy"]["MaximumRetryAttempts"] for s in schedule.values()] == [0] * len(
+        schedule
+    )
+    assert schedule
+
+
+def test_no_secret_is_in_the_environment() -> None:
+    for function in of_type("AWS::Lambda::Function").values():
+        names = function["Environment"]["Variables"]
+        assert not [n for n in names if "KEY" in n and not n.endswith("_PARAMETER")]
