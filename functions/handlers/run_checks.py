@@ -20,6 +20,7 @@ from watchkeeper.settings import Settings
 from watchkeeper.store import Json, Store
 
 RESULTS_PER_CALL = 1000
+PATIENCE_S = 10  # a probe may have taken 60 of the function's 75 seconds
 # By then the database has counted the slot as missed and made the check due again (45 s after its timeout, at
 # the next tick). Probing now would be late evidence, and a backlog of it would hammer the targets.
 STALE_AFTER_S = 120
@@ -35,7 +36,7 @@ def settings() -> Settings:
 
 @cache
 def store() -> Store:
-    return Store(settings().supabase_url, settings().supabase_secret_key)
+    return Store(settings().supabase_url, settings().supabase_secret_key, patience_s=PATIENCE_S)
 
 
 @cache

@@ -1,0 +1,211 @@
+"""A batch of checks: run together, recorded together; what is broken costs itself only."""
+
+import json
+import socket
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+
+from handlers import run_checks
+from tests.handlers.doubles import Context, Database, Json, refusal
+from watchkeeper.settings import Settings
+
+COUNTS = {"recorded": 1, "repeated": 0, "late": 0, "dropped": 0, "transitions": []}
+
+
+class Worker:
+    """One process of the function with its database."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        database.answers["record_check_results"] = lambda _: COUNTS
+
+    def run(self, *bodies: str) -> list[str]:
+        """The ids of the messages that come again."""
+        reply = run_checks.handler(sqs_event(*bodies), Context())
+        return [failure["itemIdentifier"] for failure in reply["batchItemFailures"]]
+
+    def recorded(self) -> list[Json]:
+        return [r for args in self.database.called("record_check_results") for r in args["results"]]
+
+
+@pytest.fixture
+def worker(database: Database, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Worker]:
+    store = database.store()
+    monkeypatch.setattr(run_checks, "store", lambda: store)
+    monkeypatch.setattr(run_checks, "settings", lambda: settings)
+    run_checks.access.cache_clear()
+    yield Worker(database)
+    run_checks.access.cache_clear()
+
+
+class Answer(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def service() -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Answer)
+    thread = Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}/"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def nobody() -> str:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{free.getsockname()[1]}/"
+
+
+def sqs_event(*bodies: str) -> dict[str, Any]:
+    return {"Records": [sqs_record(f"m{n}", body) for n, body in enumerate(bodies)]}
+
+
+def sqs_record(message_id: str, body: str) -> dict[str, Any]:
+    return {
+        "messageId": message_id,
+        "receiptHandle": "AQEBwJnKyrHigUMZj6rYigCgxlaS3SLy0a",
+        "body": body,
+        "attributes": {"ApproximateReceiveCount": "1", "SentTimestamp": "1545082649183"},
+        "messageAttributes": {},
+        "md5OfBody": "e4e68fb7bd0e697a0ae8f1bb342846b3",
+        "eventSource": "aws:sqs",
+        "eventSourceARN": "arn:aws:sqs:eu-central-1:123456789012:checks",
+        "awsRegion": "eu-central-1",
+    }
+
+
+def task(n: int, endpoint: str, *, age: timedelta = timedelta(), **more: object) -> Json:
+    return {
+        "check_id": str(UUID(int=n)),
+        "target_id": str(UUID(int=100 + n)),
+        "target": f"service-{n}",
+        "kind": "uptime",
+        "due_at": (datetime.now(UTC) - age).isoformat(),
+        "delay_s": 0,
+        "interval_s": 60,
+        "timeout_s": 5,
+        "chain": None,
+        "network": None,
+        "endpoint": endpoint,
+        "settings": {},
+        "params": {},
+        **more,
+    }
+
+
+def message(*tasks: Json) -> str:
+    return json.dumps({"kind": "uptime", "tasks": list(tasks)})
+
+
+def test_all_tasks_of_a_batch_are_recorded_in_one_call(worker: Worker, service: str, nobody: str) -> None:
+    assert worker.run(message(task(1, service), task(2, nobody)), message(task(3, service))) == []
+    assert len(worker.database.called("record_check_results")) == 1
+    outcomes = {UUID(r["check_id"]).int: r["outcome"] for r in worker.recorded()}
+    assert outcomes == {1: "ok", 2: "fail", 3: "ok"}
+
+
+def test_a_message_that_nobody_can_read_fails_alone(worker: Worker, service: str) -> None:
+    assert worker.run("{", message(task(1, service)), '{"kind": "uptime"}') == ["m0", "m2"]
+    assert len(worker.recorded()) == 1
+
+
+def test_a_task_that_makes_no_sense_does_not_spoil_its_message(worker: Worker, service: str) -> None:
+    assert worker.run(message(task(1, service, timeout_s=None), task(2, service))) == []
+    assert [UUID(r["check_id"]).int for r in worker.recorded()] == [2]
+
+
+def test_a_task_with_keys_of_a_newer_database_is_run(worker: Worker, service: str) -> None:
+    worker.run(message(task(1, service, shard=7)))
+    assert len(worker.recorded()) == 1
+
+
+def test_parameters_nobody_understands_are_unknown_not_lost(worker: Worker, service: str) -> None:
+    worker.run(message(task(1, service, params={"no_such": 1}), task(2, service, kind="no_such")))
+    assert [r["outcome"] for r in worker.recorded()] == ["unknown", "unknown"]
+    assert all(r["reason"] for r in worker.recorded())
+
+
+def test_a_stale_task_is_not_run(worker: Worker, service: str) -> None:
+    old = task(1, service, age=timedelta(seconds=126))
+    late = task(2, service, age=timedelta(seconds=120))
+    assert worker.run(message(old, late)) == []
+    assert [UUID(r["check_id"]).int for r in worker.recorded()] == [2]
+
+
+def test_nothing_is_recorded_when_nothing_was_run(worker: Worker, service: str) -> None:
+    assert worker.run(message(task(1, service, age=timedelta(hours=1)))) == []
+    assert worker.database.calls == []
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        httpx.Response(503, text="upstream"),
+        refusal("42501", "permission denied for function record_check_results", 403),
+        refusal("PGRST202", "Could not find the function", 404),
+    ],
+)
+def test_a_batch_that_cannot_be_recorded_comes_again(
+    worker: Worker, service: str, answer: httpx.Response
+) -> None:
+    worker.database.answers["record_check_results"] = lambda _: answer
+    assert worker.run(message(task(1, service)), message(task(2, service)), "{") == ["m0", "m1", "m2"]
+
+
+def test_a_result_that_is_refused_does_not_spoil_the_others(worker: Worker, service: str) -> None:
+    refused = str(UUID(int=2))
+
+    def picky(args: Json) -> object:
+        for n, result in enumerate(args["results"]):
+            if result["check_id"] == refused:
+                return refusal("22023", f"results[{n}].samples[0].value: must be a finite number")
+        return COUNTS
+
+    worker.database.answers["record_check_results"] = picky
+    assert worker.run(message(*(task(n, service) for n in (1, 2, 3)))) == []
+    last = worker.database.called("record_check_results")[-1]["results"]
+    assert [UUID(r["check_id"]).int for r in last] == [1, 3]
+
+
+def test_a_refusal_of_a_result_that_was_not_sent_comes_again(worker: Worker, service: str) -> None:
+    worker.database.answers["record_check_results"] = lambda _: refusal("22023", "results[9].outcome: no")
+    assert worker.run(message(task(1, service))) == ["m0"]
+
+
+def test_more_than_a_thousand_results_take_more_calls(
+    worker: Worker, service: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_checks, "RESULTS_PER_CALL", 2)
+    worker.run(message(*(task(n, service) for n in range(1, 6))))
+    sizes = [len(args["results"]) for args in worker.database.called("record_check_results")]
+    assert sizes == [2, 2, 1]
+
+
+def test_what_fired_is_logged(worker: Worker, nobody: str, caplog: pytest.LogCaptureFixture) -> None:
+    fired = {"alert_id": "a", "target": "t", "alert_type": "service_down", "transition": "fired"}
+    worker.database.answers["record_check_results"] = lambda _: {**COUNTS, "transitions": [fired]}
+    worker.run(message(task(1, nobody)))
+    assert "service_down" in [getattr(record, "alert_type", None) for record in caplog.records]
+
+
+def test_batches_share_one_event_loop(worker: Worker, service: str) -> None:
+    worker.run(message(task(1, service)))
+    first = run_checks.runner().get_loop()
+    worker.run(message(task(2, service)))
+    assert run_checks.runner().get_loop() is first
