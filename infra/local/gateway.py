@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from pathlib import Path
 
 from infra.local import node
+from infra.local.commands import run
 from infra.local.credentials import Credentials
 from infra.local.paths import LOCAL
 from infra.local.ports import HOST, accepts
 from infra.local.processes import Process
-from infra.local.steps import LocalError
 
 LAUNCHER = LOCAL / "gateway.mjs"
 
@@ -34,12 +33,8 @@ class Gateway:
 
     def provision(self) -> None:
         """Creates schema auth, which our migrations refer to."""
-        done = subprocess.run(
-            [node.node_path(), LAUNCHER, "provision"],
-            env=self._env, capture_output=True, text=True, timeout=60, check=False,
-        )  # fmt: skip
-        if done.returncode:
-            raise LocalError(f"the API could not create schema auth:\n{done.stderr.strip()[-1500:]}")
+        command = [node.node_path(), LAUNCHER, "provision"]
+        run("creating schema auth", command, env=self._env, timeout_s=60)
 
     def start(self) -> None:
         """Starts it and waits until it listens."""

@@ -6,13 +6,13 @@ import os
 import shutil
 import signal
 import stat
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
 
 from infra.local import node
+from infra.local.commands import run
 from infra.local.credentials import write_private
 from infra.local.paths import LOCAL, checkout_key
 from infra.local.ports import HOST
@@ -137,16 +137,15 @@ class Postgres:
                 os.chown(path, self._home.uid, -1)
 
     def _run_initdb(self, password: Path) -> None:
-        uid = self._home.uid
-        done = subprocess.run(
-            [self._home.programs / "bin" / "initdb", "-D", self._home.data, "-U", SUPERUSER,
-             "--auth=scram-sha-256", f"--pwfile={password}", "--encoding=UTF8", "--locale=C", "--no-sync"],
-            user=uid, extra_groups=None if uid is None else [],
-            cwd="/", capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        if done.returncode:
+        command: list[str | Path] = [
+            self._home.programs / "bin" / "initdb", "-D", self._home.data, "-U", SUPERUSER,
+            "--auth=scram-sha-256", f"--pwfile={password}", "--encoding=UTF8", "--locale=C", "--no-sync",
+        ]  # fmt: skip
+        try:
+            run("initdb", command, uid=self._home.uid)
+        except BaseException:
             shutil.rmtree(self._home.data, ignore_errors=True)
-            raise LocalError(f"initdb failed:\n{done.stderr.strip()[-1500:]}")
+            raise
 
     def _answers(self) -> bool:
         try:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from infra.local.steps import LocalError, complain
+from infra.local.steps import LocalError
 
 
 class Process:
@@ -76,10 +76,8 @@ class Process:
         pid = self._popen.pid
         with suppress(ProcessLookupError):
             self._popen.send_signal(self._stop_signal)
-        try:
+        with suppress(subprocess.TimeoutExpired):
             self._popen.wait(timeout_s)
-        except subprocess.TimeoutExpired:
-            complain(f"  {self.name} did not end within {timeout_s:.0f} s and was killed")
         _kill_group(pid)
         self._popen.wait()
         self._popen = None

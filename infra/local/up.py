@@ -1,0 +1,168 @@
+"""`make up`: starts the stack, shows what it sees, and stops it again."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+
+from infra.cli.yaml_file import FileError
+from infra.local.commands import stop_running
+from infra.local.credentials import write_private
+from infra.local.paths import ENV_FILE, LOCAL, STATE
+from infra.local.people import sign_up
+from infra.local.ports import Ports
+from infra.local.processes import stop_leftovers
+from infra.local.running import only_one
+from infra.local.stack import Stack
+from infra.local.steps import LocalError, complain, say, step
+from infra.local.supervisor import Supervisor
+from infra.local.view import View
+from watchkeeper.catalog import catalog
+from watchkeeper.errors import WatchkeeperError
+
+DEMO_TARGETS = LOCAL / "targets.yaml"
+DEMO_PORT = ":8545"
+POLL_S = 3.0
+
+
+def main() -> int:
+    """Runs until Ctrl-C, SIGTERM or SIGHUP; these are a good end."""
+    for each in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(each, _interrupt)
+    try:
+        ports = Ports.from_env()
+        with only_one(STATE, ports):
+            return _run(ports)
+    except (LocalError, WatchkeeperError, FileError) as error:
+        complain(f"make up: {error}")
+        return 1
+    except KeyboardInterrupt:
+        return 0
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _run(ports: Ports) -> int:
+    targets = _targets_file()
+    for name in stop_leftovers(STATE):
+        say(f"  stopped {name}, left behind by an earlier run")
+    ports.require_free("api_port", "db_port", "aws_port", *([] if targets else ["anvil_port"]))
+    stack = Stack(STATE, ports)
+    with ThreadPoolExecutor(1) as pool:
+        try:
+            _start(stack, pool, targets)
+            _watch(stack)
+        finally:
+            _stop(stack, pool)
+    return 0
+
+
+def _targets_file() -> Path | None:
+    named = os.environ.get("TARGETS", "").strip()
+    if named and not Path(named).is_file():
+        raise LocalError(f"TARGETS={named}: there is no such file")
+    return Path(named).resolve() if named else None
+
+
+def _start(stack: Stack, pool: ThreadPoolExecutor, targets: Path | None) -> None:
+    """The emulator takes the longest and needs nobody, so it starts beside the others."""
+    started = time.monotonic()
+    aws = pool.submit(_start_aws, stack)
+    with step("Postgres"):
+        stack.start_postgres()
+    with step("migrations") as current:
+        current.note = f"{len(stack.migrate())} applied"
+    with step("API"):
+        stack.gateway.start()
+    with step("first admin"):
+        create_admin(stack)
+    if targets is None:
+        with step("chain node (anvil)"):
+            stack.anvil.start()
+    with step("targets") as current:
+        current.note = apply_targets(stack, targets)
+    aws.result()
+    with step("first checks"):
+        stack.aws.schedule_checks()
+    say(f"  {time.monotonic() - started:5.1f} s  in all\n")
+
+
+def _start_aws(stack: Stack) -> None:
+    with step("AWS (MiniStack) with template.yaml deployed"):
+        stack.start_aws()
+
+
+def admin_email() -> str:
+    """Who becomes the first admin."""
+    return os.environ.get("ADMIN_EMAIL", "").strip() or "admin@watchkeeper.local"
+
+
+def create_admin(stack: Stack) -> None:
+    """Signs the first admin up, gives the role and writes .watchkeeper/env for the other commands."""
+    keys = stack.credentials
+    email = admin_email()
+    sign_up(stack.gateway.url, keys.publishable_key, email, keys.admin_password)
+    with stack.store() as store:
+        store.grant_role(email, "admin")
+    values = {
+        "SUPABASE_URL": stack.gateway.url,
+        "SUPABASE_PUBLISHABLE_KEY": keys.publishable_key,
+        "SUPABASE_SECRET_KEY": keys.secret_key,
+        "DATABASE_URL": stack.postgres.url(),
+        "AWS_ENDPOINT_URL": stack.aws.url,
+        "ADMIN_EMAIL": email,
+        "ADMIN_PASSWORD": keys.admin_password,
+        "PRIVATE_TARGETS": "loopback",
+    }
+    write_private(ENV_FILE, "".join(f"{name}={value}\n" for name, value in values.items()))
+
+
+def apply_targets(stack: Stack, file: Path | None) -> str:
+    """Publishes what this version can check and makes the targets as the file says.
+
+    This is the one place where the stack uses the operator's command.
+    """
+    from infra.cli.targets import apply_file  # noqa: PLC0415
+
+    with stack.store() as store:
+        store.publish_catalog(catalog("loopback"))
+        if file is None:
+            file = stack.state / "targets.yaml"
+            file.write_text(DEMO_TARGETS.read_text().replace(DEMO_PORT, f":{stack.ports.anvil_port}"))
+        plan = apply_file(store, file)
+    return ", ".join(f"{len(names)} {verb}" for verb, names in plan.items() if names)
+
+
+def _watch(stack: Stack) -> None:
+    view = View(stack.store(), stack.gateway.url, admin_email(), stack.credentials.admin_password)
+    supervisor = Supervisor(stack, view.event)
+    view.greet()
+    while True:
+        supervisor.look()
+        view.refresh()
+        time.sleep(POLL_S)
+
+
+def _stop(stack: Stack, pool: ThreadPoolExecutor) -> None:
+    """Twice, since the thread of the emulator may start something after the first time."""
+    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(each, signal.SIG_IGN)
+    with suppress(OSError):  # a closed terminal must not keep us from stopping
+        say("\nstopping")
+    stop_running()
+    stack.stop()
+    pool.shutdown(wait=True, cancel_futures=True)
+    stack.stop()
+    with suppress(OSError):
+        say("stopped; the data is kept")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
