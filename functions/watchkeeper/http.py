@@ -164,6 +164,8 @@ def parse_url(url: str) -> httpx.URL:
     """An http(s):// or tcp://host:port URL; Inconclusive with the reason for anything else."""
     try:
         parsed = httpx.URL(url)
+        if not 0 < (parsed.port or 1) < 65536:
+            raise ValueError("no such port")
     except (httpx.InvalidURL, ValueError) as error:
         raise Inconclusive(f"the endpoint is not a URL: {redact(url)}") from error
     if parsed.scheme not in ("http", "https", "tcp") or not parsed.host:
