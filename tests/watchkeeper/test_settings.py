@@ -1,0 +1,48 @@
+from typing import NoReturn
+
+import pytest
+
+from watchkeeper.errors import SettingsError
+from watchkeeper.settings import Settings
+
+ENV = {"SUPABASE_URL": "https://x.supabase.co/", "SUPABASE_SECRET_KEY": "sb_secret_abc"}
+
+
+def no_fetch(name: str) -> NoReturn:
+    raise AssertionError(f"asked for {name}")
+
+
+def test_what_is_needed_is_enough() -> None:
+    settings = Settings.from_env(ENV, no_fetch)
+    assert settings.supabase_url == "https://x.supabase.co"
+    assert settings.private_targets == "none"
+    assert "sb_secret" not in repr(settings)
+
+
+def test_the_key_comes_from_the_parameter_when_the_environment_has_none() -> None:
+    env = {**ENV, "SUPABASE_SECRET_KEY": "", "SUPABASE_SECRET_KEY_PARAMETER": "/watchkeeper/key"}
+    assert Settings.from_env(env, lambda name: f"value of {name}").supabase_secret_key == (
+        "value of /watchkeeper/key"
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "setting"),
+    [
+        ({"SUPABASE_URL": ""}, "SUPABASE_URL"),
+        ({"SUPABASE_URL": "x.supabase.co"}, "SUPABASE_URL"),
+        ({"SUPABASE_SECRET_KEY": " "}, "SUPABASE_SECRET_KEY"),
+        ({"PRIVATE_TARGETS": "some"}, "PRIVATE_TARGETS"),
+    ],
+)
+def test_an_error_names_the_setting(change: dict[str, str], setting: str) -> None:
+    with pytest.raises(SettingsError, match=f"^{setting}: ") as caught:
+        Settings.from_env({**ENV, **change}, no_fetch)
+    assert caught.value.setting == setting
+
+
+def test_each_kind_has_its_queue() -> None:
+    settings = Settings.from_env({**ENV, "P2P_QUEUE_URL": "https://sqs/p2p"}, no_fetch)
+    assert settings.queue_url("p2p") == "https://sqs/p2p"
+    with pytest.raises(SettingsError, match="MEMPOOL_QUEUE_URL: is not set"):
+        settings.queue_url("mempool")
