@@ -41,10 +41,9 @@ IS_TYPE: dict[str, Callable[[Any], bool]] = {
 def problems(schema: Schema, value: object, place: Place, root: Schema | None = None) -> Found:
     """Every place where the value does not fit, with the reason."""
     root = root or schema
-    if "$ref" in schema:
-        schema = {**_resolve(schema["$ref"], root), **{k: v for k, v in schema.items() if k != "$ref"}}
+    schema = _resolved(schema, root)
     if "anyOf" in schema:
-        yield from _best_branch(schema["anyOf"], value, place, root)
+        yield from _branch_problems(schema["anyOf"], value, place, root)
     if reason := _wrong_type(schema, value) or _not_allowed(schema, value) or _out_of_range(schema, value):
         yield place, reason
     elif isinstance(value, dict):
@@ -66,19 +65,20 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def _resolve(ref: str, root: Schema) -> Schema:
+def _resolved(schema: Schema, root: Schema) -> Schema:
+    if "$ref" not in schema:
+        return schema
     found: Any = root
-    for part in ref.removeprefix("#/").split("/"):
+    for part in schema["$ref"].removeprefix("#/").split("/"):
         found = found[part]
-    return found  # type: ignore[no-any-return]
+    return {**found, **schema}
 
 
-def _best_branch(branches: list[Schema], value: object, place: Place, root: Schema) -> Found:
-    """The complaints of the branch that fits best: the one whose type is right, else the first."""
-    found = [list(problems(branch, value, place, root)) for branch in branches]
-    if all(found):
-        inside = [f for f in found if all("must be" not in text or p != place for p, text in f)]
-        yield from min(inside or found, key=len)
+def _branch_problems(branches: list[Schema], value: object, place: Place, root: Schema) -> Found:
+    """Nothing if one branch fits; else what the first of the value's own type says, or the first of all."""
+    if all(any(problems(branch, value, place, root)) for branch in branches):
+        own = [branch for branch in branches if not _wrong_type(_resolved(branch, root), value)]
+        yield from problems((own or branches)[0], value, place, root)
 
 
 def _wrong_type(schema: Schema, value: object) -> str | None:

@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 from infra.cli import targets_file
 from infra.cli.names import find_target
 from infra.cli.render import Screen
-from infra.cli.yaml_file import Document, FileError, Place
+from infra.cli.yaml_file import Document, FileError, place_of
 from watchkeeper.catalog import catalog
 from watchkeeper.errors import StoreError
 from watchkeeper.store import Store
@@ -65,11 +64,6 @@ def at_its_line(document: Document, error: StoreError) -> Exception:
         return error
     document.problem(place_of(error.argument or ""), error.message.partition(": ")[2])
     return FileError(document.name, document.problems)
-
-
-def place_of(argument: str) -> Place:
-    """targets[1].name as ('targets', 1, 'name')."""
-    return tuple(int(part) if part.isdigit() else part for part in re.findall(r"[^.\[\]]+", argument))
 
 
 def run_apply(args: argparse.Namespace, store: Store, screen: Screen) -> int:

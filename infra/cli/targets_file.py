@@ -100,17 +100,17 @@ def _repeated_names(targets: object) -> Found:
 
 def _target_problems(target: Json, place: Place, catalog: Mapping[str, Any]) -> Found:
     yield from _placeholders(target, place)
-    if _is_text(target.get("name")) and target["name"] != target["name"].strip():
+    name, chain = target.get("name"), target.get("chain")
+    if isinstance(name, str) and name != name.strip():
         yield (*place, "name"), "must not begin or end with a space"
-    chain = target.get("chain")
     if chain is None:
         yield from _checks_problems(target, place, ["uptime"], catalog)
-    elif chain not in catalog["chains"]:
+    elif isinstance(chain, str) and chain not in catalog["chains"]:
         yield (*place, "chain"), unknown(chain, list(catalog["chains"]))
-    else:
+    elif isinstance(chain, str):
         family = catalog["chains"][chain]
-        settings = target.get("settings") or {}
-        yield from problems(family["settings_schema"], settings, (*place, "settings"))
+        if isinstance(settings := target.get("settings") or {}, dict):
+            yield from problems(family["settings_schema"], settings, (*place, "settings"))
         if family["needs_endpoint"] and not target.get("endpoint"):
             yield (*place, "endpoint"), f"is needed for chain {chain}"
         yield from _checks_problems(target, place, family["kinds"], catalog)
@@ -145,10 +145,6 @@ def _placeholders(value: object, place: Place) -> Iterator[tuple[Place, str]]:
         pairs = value.items() if isinstance(value, dict) else enumerate(value)
         for key, item in pairs:
             yield from _placeholders(item, (*place, key))
-
-
-def _is_text(value: object) -> bool:
-    return isinstance(value, str)
 
 
 def _as_written(target: Json) -> Json:

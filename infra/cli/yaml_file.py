@@ -92,6 +92,11 @@ def spell(place: Place) -> str:
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place).lstrip(".")
 
 
+def place_of(text: str) -> Place:
+    """targets[1].name as ('targets', 1, 'name')."""
+    return tuple(int(part) if part.isdigit() else part for part in re.findall(r"[^.\[\]]+", text))
+
+
 class _Loader(yaml.SafeLoader):
     """YAML 1.2's idea of a plain scalar: `yes`, `on`, `12:30` and dates are texts, as in JSON."""
 

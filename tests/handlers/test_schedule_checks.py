@@ -35,7 +35,8 @@ class Tick:
         self.pages = list(pages)
 
     def run(self, context: Context | None = None) -> dict[str, int]:
-        return schedule_checks.handler(EVENT, context or Context())
+        counts: dict[str, int] = schedule_checks.handler(EVENT, context or Context())
+        return counts
 
     def received(self, kind: str) -> list[Json]:
         url = self.sqs.get_queue_url(QueueName=kind)["QueueUrl"]
