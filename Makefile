@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help up anvil test lint bench setup lock clean
+.PHONY: help up anvil test lint bench setup lock reset clean
 
 # Any Python 3.11+ that runs; only the bootstrap needs it.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
@@ -51,6 +51,9 @@ lock: ## resolve the dependencies anew
 	$(COMPILE) --upgrade --group sam -o infra/local/requirements-sam.txt
 	cd infra/local && npm update --package-lock-only --ignore-scripts
 	cd tests && npm update --package-lock-only --ignore-scripts
+
+reset: ## forget the local data; the next make up starts empty
+	@$(or $(PYTHON),python3) -m infra.local.clean --data
 
 clean: ## remove what was installed and the local data
 	@$(or $(PYTHON),python3) -m infra.local.clean

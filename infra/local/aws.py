@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+from botocore.config import Config
 
 from infra.local.build import SAM, SAM_SETTINGS, build, runtime
 from infra.local.commands import run
@@ -66,6 +67,7 @@ class Aws:
             region_name=REGION,
             aws_access_key_id="test",
             aws_secret_access_key="test",  # noqa: S106  (MiniStack's own)
+            config=Config(connect_timeout=5, retries={"total_max_attempts": 1}),
         )
 
     def environment(self) -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 from infra.local.steps import LocalError
 
 _running: set[subprocess.Popen[str]] = set()
+_stopping = threading.Event()
 
 
 def run(
@@ -24,6 +26,8 @@ def run(
     timeout_s: float = 300,
 ) -> str:
     """Returns what it printed; if it fails, its last words become the message."""
+    if _stopping.is_set():
+        raise LocalError(f"{title}: not started, all stops")
     popen = subprocess.Popen(
         [str(word) for word in command], cwd=cwd, env=env, user=uid, extra_groups=None if uid is None else [],
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
@@ -43,7 +47,8 @@ def run(
 
 
 def stop_running() -> None:
-    """Ends all that run, from whatever thread they were started."""
+    """Ends all that run, from whatever thread they were started; no other can start after that."""
+    _stopping.set()
     for popen in list(_running):
         _kill(popen)
 

@@ -32,8 +32,7 @@ POLL_S = 3.0
 
 def main() -> int:
     """Runs until Ctrl-C, SIGTERM or SIGHUP; these are a good end."""
-    for each in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(each, _interrupt)
+    listen_to_signals()
     try:
         ports = Ports.from_env()
         with only_one(STATE, ports):
@@ -43,6 +42,14 @@ def main() -> int:
         return 1
     except KeyboardInterrupt:
         return 0
+
+
+def listen_to_signals() -> None:
+    """A shell starts background jobs with SIGINT ignored, which must not keep us running; nohup means SIGHUP."""
+    signal.signal(signal.SIGINT, _interrupt)
+    signal.signal(signal.SIGTERM, _interrupt)
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, _interrupt)
 
 
 def _interrupt(*_: object) -> None:
@@ -89,8 +96,9 @@ def _start(stack: Stack, pool: ThreadPoolExecutor, targets: Path | None) -> None
     with step("targets") as current:
         current.note = apply_targets(stack, targets)
     aws.result()
-    with step("first checks"):
-        stack.aws.schedule_checks()
+    with step("first checks") as current:
+        found = stack.aws.schedule_checks()
+        current.note = f"{found['sent']} of {found['claimed']} sent"
     say(f"  {time.monotonic() - started:5.1f} s  in all\n")
 
 
