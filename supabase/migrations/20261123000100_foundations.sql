@@ -42,10 +42,18 @@ language sql stable set search_path = '' as $$
   select coalesce(nullif(pg_catalog.current_setting('role', true), 'none'), session_user::text)
 $$;
 
--- The operator: the secret key, or a direct connection that never left the owner's role.
+-- The operator: the secret key, or a direct connection of the owner. Any other login, however it came by the rights of
+-- `authenticated`, is nobody.
 create function watchkeeper.is_operator() returns boolean
 language sql stable set search_path = '' as $$
-  select coalesce(pg_catalog.current_setting('role', true), 'none') in ('none', 'service_role')
+  select watchkeeper.caller_role() = 'service_role'
+    or pg_has_role(watchkeeper.caller_role(), (select n.nspowner from pg_namespace as n where n.nspname = 'watchkeeper'), 'member')
+$$;
+
+-- The person who is signed in; null for keys and tools, whose tokens may carry any text as their subject.
+create function watchkeeper.caller_id() returns uuid
+language sql stable set search_path = '' as $$
+  select case watchkeeper.caller_role() when 'authenticated' then auth.uid() end
 $$;
 
 -- admin > responder > viewer; auditor > viewer. Policies must call it as (select watchkeeper.has_role('viewer')),
@@ -54,7 +62,7 @@ create function watchkeeper.has_role(wanted text) returns boolean
 language sql stable security definer set search_path = '' as $$
   select watchkeeper.is_operator() or exists (
     select from watchkeeper.members as m
-    where m.user_id = auth.uid()
+    where m.user_id = watchkeeper.caller_id()
       and (m.role = 'admin' or m.role = wanted or wanted = 'viewer')
   )
 $$;
@@ -95,7 +103,7 @@ $$;
 create function watchkeeper.need_one_of(argument text, value text, allowed text[]) returns text
 language plpgsql immutable set search_path = '' as $$
 begin
-  if value is null or value <> all (allowed) then
+  if value is null or value <> all (coalesce(allowed, '{}')) then
     perform watchkeeper.refuse(argument, format('must be one of %s (is %s)',
       array_to_string(allowed, ', '), coalesce(quote_literal(left(value, 40)), 'null')));
   end if;
@@ -136,6 +144,17 @@ begin
 end
 $$;
 
+create function watchkeeper.need_list(argument text, value jsonb, most_items integer, most_bytes integer) returns jsonb
+language plpgsql immutable set search_path = '' as $$
+begin
+  perform watchkeeper.need_json(argument, value, 'array', most_bytes);
+  if jsonb_array_length(value) > most_items then
+    perform watchkeeper.refuse(argument, format('must have at most %s items (has %s)', most_items, jsonb_array_length(value)));
+  end if;
+  return value;
+end
+$$;
+
 -- Severities, worst last; also the order in which an alert may rise.
 create function watchkeeper.severity_rank(severity text) returns integer
 language sql immutable set search_path = '' as $$
@@ -147,10 +166,10 @@ $$;
 create function watchkeeper.whoami() returns jsonb
 language sql stable security definer set search_path = '' as $$
   select jsonb_build_object(
-    'user_id', auth.uid(),
-    'email', (select u.email from auth.users as u where u.id = auth.uid()),
+    'user_id', watchkeeper.caller_id(),
+    'email', (select u.email from auth.users as u where u.id = watchkeeper.caller_id()),
     'role', case when watchkeeper.is_operator() then 'operator'
-      else (select m.role from watchkeeper.members as m where m.user_id = auth.uid()) end,
+      else (select m.role from watchkeeper.members as m where m.user_id = watchkeeper.caller_id()) end,
     'rights', (
       select coalesce(jsonb_agg(r.name order by r.n), '[]')
       from (values (1, 'read', 'viewer'), (2, 'respond', 'responder'), (3, 'audit', 'auditor'), (4, 'manage', 'admin'))
@@ -163,14 +182,17 @@ $$;
 create function watchkeeper.user_id_of(email text) returns uuid
 language plpgsql stable security definer set search_path = '' as $$
 declare
-  found_id uuid;
+  ids uuid[];
 begin
   perform watchkeeper.need_text('email', email, 320);
-  select u.id into found_id from auth.users as u where lower(u.email) = lower(btrim(user_id_of.email));
-  if found_id is null then
+  ids := array(select u.id from auth.users as u where lower(u.email) = lower(btrim(user_id_of.email)) limit 2);
+  if cardinality(ids) = 0 then
     raise sqlstate 'PT404' using message = format('email: nobody has signed up as %s', left(email, 80));
+  elsif cardinality(ids) > 1 then
+    -- Single sign-on allows it: guessing would hand the role to the wrong one.
+    raise sqlstate 'PT409' using message = format('email: more than one account has the address %s', left(email, 80));
   end if;
-  return found_id;
+  return ids[1];
 end
 $$;
 
@@ -188,31 +210,41 @@ create function watchkeeper.grant_role(email text, role text) returns jsonb
 language plpgsql security definer set search_path = '' as $$
 declare
   member watchkeeper.members;
+  target_id uuid;
+  was text;
 begin
   perform watchkeeper.require_role('admin');
   perform watchkeeper.need_one_of('role', role, array['admin', 'responder', 'viewer', 'auditor']);
+  target_id := watchkeeper.user_id_of(email);
   lock table watchkeeper.members in share row exclusive mode;
+  was := (select m.role from watchkeeper.members as m where m.user_id = target_id);
   insert into watchkeeper.members as m (user_id, role)
-  values (watchkeeper.user_id_of(email), grant_role.role)
+  values (target_id, grant_role.role)
   on conflict (user_id) do update set role = excluded.role, granted_at = now()
   returning * into member;
-  if member.role <> 'admin' and not watchkeeper.is_operator() then
+  if was = 'admin' then
     perform watchkeeper.keep_an_admin();
   end if;
   return to_jsonb(member);
 end
 $$;
 
-create function watchkeeper.revoke_role(email text) returns void
+create function watchkeeper.revoke_role(email text) returns jsonb
 language plpgsql security definer set search_path = '' as $$
+declare
+  member watchkeeper.members;
+  target_id uuid;
 begin
   perform watchkeeper.require_role('admin');
+  target_id := watchkeeper.user_id_of(email);
   lock table watchkeeper.members in share row exclusive mode;
-  delete from watchkeeper.members as m where m.user_id = watchkeeper.user_id_of(email);
-  if not found then
+  delete from watchkeeper.members as m where m.user_id = target_id returning m.* into member;
+  if member.user_id is null then
     raise sqlstate 'PT404' using message = format('email: %s has no role', left(email, 80));
+  elsif member.role = 'admin' then
+    perform watchkeeper.keep_an_admin();
   end if;
-  perform watchkeeper.keep_an_admin();
+  return to_jsonb(member);
 end
 $$;
 
@@ -231,13 +263,13 @@ create function public.whoami() returns jsonb
 language sql stable set search_path = '' as 'select watchkeeper.whoami()';
 create function public.grant_role(email text, role text) returns jsonb
 language sql set search_path = '' as 'select watchkeeper.grant_role(email, role)';
-create function public.revoke_role(email text) returns void
+create function public.revoke_role(email text) returns jsonb
 language sql set search_path = '' as 'select watchkeeper.revoke_role(email)';
 create function public.list_members() returns jsonb
 language sql stable set search_path = '' as 'select watchkeeper.list_members()';
 
 grant execute on function
-  watchkeeper.caller_role(), watchkeeper.is_operator(), watchkeeper.has_role(text), watchkeeper.require_role(text[]),
+  watchkeeper.has_role(text),
   watchkeeper.whoami(), public.whoami(),
   watchkeeper.grant_role(text, text), public.grant_role(text, text),
   watchkeeper.revoke_role(text), public.revoke_role(text),

@@ -12,11 +12,24 @@ alter table watchkeeper.catalog enable row level security;
 
 create function watchkeeper.publish_catalog(catalog jsonb, at timestamptz) returns void
 language plpgsql security definer set search_path = '' as $$
+declare
+  shape constant jsonb := '{"type": "object", "required": ["checks", "chains", "private_targets"], "properties": {
+    "checks": {"type": "object", "additionalProperties": {
+      "type": "object", "required": ["params_schema", "interval_s", "timeout_s"], "properties": {
+        "params_schema": {"type": "object"}, "interval_s": {"type": "integer", "minimum": 5, "maximum": 86400},
+        "timeout_s": {"type": "integer", "minimum": 1, "maximum": 60}}}},
+    "chains": {"type": "object", "additionalProperties": {
+      "type": "object", "required": ["settings_schema", "kinds", "needs_endpoint"], "properties": {
+        "settings_schema": {"type": "object"}, "kinds": {"type": "array", "items": {"type": "string"}},
+        "needs_endpoint": {"type": "boolean"}}}},
+    "private_targets": {"type": "string", "enum": ["none", "loopback", "all"]}}}';
+  problem text;
 begin
   perform watchkeeper.need_json('catalog', catalog, 'object', 1000000);
-  perform watchkeeper.need_json('catalog.checks', catalog -> 'checks', 'object', 1000000);
-  perform watchkeeper.need_json('catalog.chains', catalog -> 'chains', 'object', 1000000);
-  perform watchkeeper.need_one_of('catalog.private_targets', catalog ->> 'private_targets', array['none', 'loopback', 'all']);
+  problem := watchkeeper.schema_problem(shape, catalog, 'catalog', shape);
+  if problem is not null then
+    raise invalid_parameter_value using message = problem;
+  end if;
   insert into watchkeeper.catalog (document, published_at) values (catalog, at)
   on conflict (only_row) do update set document = excluded.document, published_at = excluded.published_at;
 end
@@ -31,6 +44,7 @@ create function watchkeeper.schema_problem(schema jsonb, value jsonb, path text,
 language plpgsql immutable set search_path = '' as $$
 declare
   problem text;
+  first_problem text;
   branch jsonb;
   key text;
   item jsonb;
@@ -44,10 +58,11 @@ begin
   if schema ? 'anyOf' then
     for branch in select b from jsonb_array_elements(schema -> 'anyOf') as b loop
       problem := watchkeeper.schema_problem(branch, value, path, root);
+      first_problem := coalesce(first_problem, problem);
       exit when problem is null;
     end loop;
     if problem is not null then
-      return problem;
+      return first_problem;
     end if;
   end if;
 
@@ -64,7 +79,7 @@ begin
         else 'of another type' end,
       left(value::text, 60));
   end if;
-  if schema ? 'enum' and not schema -> 'enum' @> value then
+  if schema ? 'enum' and not exists (select from jsonb_array_elements(schema -> 'enum') as e (allowed) where e.allowed = value) then
     return format('%s: must be one of %s (is %s)', path, schema ->> 'enum', left(value::text, 60));
   end if;
   if schema ? 'const' and schema -> 'const' <> value then

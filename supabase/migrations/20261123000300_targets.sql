@@ -14,7 +14,7 @@ create table watchkeeper.targets (
 );
 alter table watchkeeper.targets enable row level security;
 
--- One row per check: what the user set, when it is due, and what its newest result said.
+-- One row per check: what the user set, and when it is due.
 create table watchkeeper.checks (
   id uuid primary key default gen_random_uuid(),
   target_id uuid not null references watchkeeper.targets (id) on delete cascade,
@@ -24,15 +24,24 @@ create table watchkeeper.checks (
   timeout_s integer not null check (timeout_s between 1 and 60 and timeout_s <= interval_s),
   params jsonb not null default '{}' check (jsonb_typeof(params) = 'object'),
   next_due_at timestamptz not null,
-  -- The newest slot whose result moved the state: anything due earlier is late and moves nothing.
-  last_due_at timestamptz,
-  last_run_at timestamptz,
-  outcome text check (outcome in ('ok', 'fail', 'unknown')),
-  reason text check (length(reason) <= 2000),
+  -- Created, switched on or resumed: silence before this moment is nobody's fault.
+  watched_since timestamptz not null,
   unique (target_id, kind)
 );
 alter table watchkeeper.checks enable row level security;
 create index checks_next_due_at on watchkeeper.checks (next_due_at) where enabled;
+
+-- What its newest result said. Apart from the check, because a tick skips the checks that somebody has locked: a
+-- recording must not make it lose a slot.
+create table watchkeeper.check_states (
+  check_id uuid primary key references watchkeeper.checks (id) on delete cascade,
+  -- The newest slot whose result moved the state: anything due earlier is late and moves nothing.
+  last_due_at timestamptz,
+  last_run_at timestamptz,
+  outcome text not null check (outcome in ('ok', 'fail', 'unknown')),
+  reason text check (length(reason) <= 2000)
+);
+alter table watchkeeper.check_states enable row level security;
 
 -- Two missed slots and the time a probe may take: from then on the last result says nothing about now.
 create function watchkeeper.stale_after(interval_s integer, timeout_s integer) returns interval
@@ -127,8 +136,8 @@ begin
   end if;
   filled := jsonb_build_object('interval_s', known -> 'interval_s', 'enabled', true, 'params', '{}'::jsonb) || given;
   if not filled ? 'timeout_s' then
-    filled := filled || jsonb_build_object('timeout_s', least((known ->> 'timeout_s')::integer, (filled ->> 'interval_s')::integer));
-  elsif (filled ->> 'timeout_s')::integer > (filled ->> 'interval_s')::integer then
+    filled := filled || jsonb_build_object('timeout_s', least((known ->> 'timeout_s')::numeric, (filled ->> 'interval_s')::numeric));
+  elsif (filled ->> 'timeout_s')::numeric > (filled ->> 'interval_s')::numeric then
     perform watchkeeper.refuse(argument || '.timeout_s', 'must not be longer than interval_s');
   end if;
   return filled;
@@ -216,14 +225,14 @@ language sql stable security definer set search_path = '' as $$
     ))
 $$;
 
-create function watchkeeper.target_of(target_id uuid) returns watchkeeper.targets
+create function watchkeeper.target_of(target_id uuid, argument text default 'target_id') returns watchkeeper.targets
 language plpgsql security definer set search_path = '' as $$
 declare
   target watchkeeper.targets;
 begin
   select t.* into target from watchkeeper.targets as t where t.id = target_of.target_id for no key update;
   if target.id is null then
-    raise sqlstate 'PT404' using message = format('target_id: no target %s', coalesce(target_id::text, 'null'));
+    raise sqlstate 'PT404' using message = format('%s: no target %s', argument, coalesce(target_id::text, 'null'));
   end if;
   return target;
 end

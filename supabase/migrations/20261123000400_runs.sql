@@ -39,7 +39,7 @@ $$;
 create function watchkeeper.claim_slots(at timestamptz, horizon_s integer, most integer) returns jsonb
 language sql security definer set search_path = '' as $$
   with due as (
-    select c.id, watchkeeper.first_slot(c.next_due_at, c.interval_s, at) as first_at
+    select c.id, c.interval_s, watchkeeper.first_slot(c.next_due_at, c.interval_s, at) as first_at
     from watchkeeper.checks as c
     where c.enabled
       and c.next_due_at < at + make_interval(secs => horizon_s)
@@ -49,17 +49,16 @@ language sql security definer set search_path = '' as $$
     for no key update of c skip locked
   ),
   slots as (
-    select d.id, s.due_at
+    select d.id, d.interval_s, s.due_at
     from due as d
-    join watchkeeper.checks as c on c.id = d.id
-    cross join generate_series(0, (horizon_s - 1) / c.interval_s + 1) as n
-    cross join lateral (select d.first_at + make_interval(secs => n * c.interval_s) as due_at) as s
+    cross join generate_series(0, (horizon_s - 1) / d.interval_s + 1) as n
+    cross join lateral (select d.first_at + make_interval(secs => n * d.interval_s) as due_at) as s
     where s.due_at < at + make_interval(secs => horizon_s)
   ),
   moved as (
     update watchkeeper.checks as c
-    set next_due_at = s.last_at + make_interval(secs => c.interval_s)
-    from (select id, max(due_at) as last_at from slots group by id) as s
+    set next_due_at = s.last_at + make_interval(secs => s.interval_s)
+    from (select id, interval_s, max(due_at) as last_at from slots group by id, interval_s) as s
     where c.id = s.id
   ),
   claimed as (

@@ -95,7 +95,8 @@ begin
   select a.severity into was from public.system_alerts as a
   where a.fingerprint = raise_alert.fingerprint and a.status = 'firing' for no key update;
   update public.system_alerts as a
-  set occurrences = a.occurrences + 1,
+  set occurrences = a.occurrences + raise_alert.occurrences,
+    first_seen_at = least(a.first_seen_at, raise_alert.first_seen_at),
     last_seen_at = greatest(a.last_seen_at, at),
     message = case when watchkeeper.severity_rank(raise_alert.severity) >= watchkeeper.severity_rank(was)
       then left(raise_alert.message, 2000) else a.message end,
@@ -116,7 +117,7 @@ declare
   alert public.system_alerts;
 begin
   update public.system_alerts as a
-  set status = 'resolved', resolved_at = greatest(at, a.created_at), resolved_by = auth.uid(), resolution = left(close_alert.resolution, 2000)
+  set status = 'resolved', resolved_at = greatest(at, a.created_at), resolved_by = watchkeeper.caller_id(), resolution = left(close_alert.resolution, 2000)
   where a.fingerprint = close_alert.fingerprint and a.status = 'firing'
   returning a.* into alert;
   return case when alert.id is not null then watchkeeper.note_transition(alert, 'resolved', at) end;
@@ -165,12 +166,12 @@ begin
     rule.first_breach_at := case when rule.failures = 0 and was <> 'firing' then observed_at else rule.first_breach_at end;
     rule.failures := rule.failures + 1;
     rule.successes := 0;
-    rule.state := case when was = 'firing' or rule.failures >= coalesce((finding ->> 'failure_threshold')::integer, 1)
+    rule.state := case when was = 'firing' or rule.failures >= coalesce((finding ->> 'failure_threshold')::numeric, 1)
       then 'firing' else 'pending' end;
   else
     rule.failures := 0;
     rule.successes := least(rule.successes + 1, 1000000);
-    rule.state := case when was = 'firing' and rule.successes < coalesce((finding ->> 'success_threshold')::integer, 1)
+    rule.state := case when was = 'firing' and rule.successes < coalesce((finding ->> 'success_threshold')::numeric, 1)
       then 'firing' else 'clear' end;
   end if;
   update watchkeeper.rule_states as r
@@ -256,7 +257,7 @@ declare
   alert public.system_alerts;
 begin
   perform watchkeeper.require_role('responder');
-  if auth.uid() is null then
+  if watchkeeper.caller_id() is null then
     raise insufficient_privilege using message = 'only a signed-in person can acknowledge an alert';
   end if;
   alert := watchkeeper.alert_of(alert_id);
@@ -265,8 +266,8 @@ begin
       coalesce(alert.acknowledged_by_email, alert.acknowledged_by::text), alert.acknowledged_at);
   end if;
   update public.system_alerts as a
-  set acknowledged = true, acknowledged_by = auth.uid(), acknowledged_at = at,
-    acknowledged_by_email = (select u.email from auth.users as u where u.id = auth.uid())
+  set acknowledged = true, acknowledged_by = watchkeeper.caller_id(), acknowledged_at = at,
+    acknowledged_by_email = (select u.email from auth.users as u where u.id = watchkeeper.caller_id())
   where a.id = alert.id
   returning a.* into alert;
   perform watchkeeper.note_transition(alert, 'acknowledged', at);

@@ -43,7 +43,7 @@ declare
 begin
   begin
     moment := value::timestamptz;
-  exception when datetime_field_overflow or invalid_datetime_format then
+  exception when data_exception then
     perform watchkeeper.refuse(argument, format('must be a time (is %s)', left(value, 40)));
   end;
   if moment > latest then
@@ -62,6 +62,10 @@ begin
   if problem is not null then
     raise invalid_parameter_value using message = problem;
   end if;
+  perform watchkeeper.need_finite(format('%s.samples[%s].value', argument, e.n - 1), (e.sample ->> 'value')::numeric)
+  from jsonb_array_elements(given -> 'samples') with ordinality as e (sample, n) order by e.n;
+  perform watchkeeper.refuse(format('%s.findings[%s].alert_type', argument, e.n - 1), 'blind is for the database to find')
+  from jsonb_array_elements(given -> 'findings') with ordinality as e (finding, n) where e.finding ->> 'alert_type' = 'blind';
   -- Two minutes: a slot is claimed a minute ahead, and the worker's clock is not ours.
   perform watchkeeper.need_time(argument || '.due_at', given ->> 'due_at', at + interval '2 minutes');
   finished_at := watchkeeper.need_time(argument || '.finished_at', given ->> 'finished_at', at + interval '2 minutes');
@@ -72,6 +76,17 @@ begin
     perform watchkeeper.refuse(argument || '.reason', format('is needed when the outcome is %s', given ->> 'outcome'));
   end if;
 end
+$$;
+
+create function watchkeeper.threshold(given jsonb) returns integer
+language sql immutable set search_path = '' as $$
+  select case jsonb_typeof(given) when 'number' then least(greatest(given::numeric, 1), 1000)::integer end
+$$;
+
+-- The newest slot whose result moved the check's state.
+create function watchkeeper.last_due_at(check_id uuid) returns timestamptz
+language sql stable security definer set search_path = '' as $$
+  select coalesce((select s.last_due_at from watchkeeper.check_states as s where s.check_id = last_due_at.check_id), '-infinity')
 $$;
 
 -- Moves the check's state and its alerts by one outcome. Returns the transitions.
@@ -85,9 +100,8 @@ declare
   finding jsonb;
   new_outcome text := result ->> 'outcome';
 begin
-  update watchkeeper.checks as c
-  set outcome = new_outcome, reason = result ->> 'reason', last_run_at = observed_at
-  where c.id = check_row.id;
+  insert into watchkeeper.check_states as s (check_id, outcome, reason) values (check_row.id, new_outcome, result ->> 'reason')
+  on conflict (check_id) do update set outcome = excluded.outcome, reason = excluded.reason;
 
   -- What this result did not tell is not known any more; the value keeps its age.
   update watchkeeper.latest_values as l set known = false
@@ -98,7 +112,7 @@ begin
     select f from jsonb_array_elements(coalesce(result -> 'findings', '[]')) as f
     union all
     select watchkeeper.blind_finding(new_outcome, result ->> 'reason', coalesce(
-      (result ->> 'blind_threshold')::integer, (check_row.params ->> 'blind_threshold')::integer, 3))
+      watchkeeper.threshold(result -> 'blind_threshold'), watchkeeper.threshold(check_row.params -> 'blind_threshold'), 3))
   loop
     transition := watchkeeper.apply_finding(target, check_row, finding, observed_at, at);
     if transition is not null then
@@ -157,6 +171,7 @@ declare
   slot timestamptz := (result ->> 'due_at')::timestamptz;
   observed_at timestamptz := least((result ->> 'finished_at')::timestamptz, at);
   newest boolean;
+  transitions jsonb;
 begin
   select c.* into check_row from watchkeeper.checks as c where c.id = (result ->> 'check_id')::uuid;
   select r.* into run from watchkeeper.runs as r where r.check_id = check_row.id and r.due_at = slot;
@@ -167,7 +182,7 @@ begin
   end if;
   select t.* into target from watchkeeper.targets as t where t.id = check_row.target_id;
   -- A missed slot did not move last_due_at, so its own result, though late, is still the newest evidence.
-  newest := slot > coalesce(check_row.last_due_at, '-infinity') and check_row.enabled and not target.paused;
+  newest := slot > watchkeeper.last_due_at(check_row.id) and check_row.enabled and not target.paused;
 
   update watchkeeper.runs as r
   set outcome = result ->> 'outcome', reason = left(result ->> 'reason', 2000), missed = false, late = not newest,
@@ -177,8 +192,9 @@ begin
   if not newest then
     return ('late', '[]'::jsonb)::watchkeeper.recording;
   end if;
-  update watchkeeper.checks as c set last_due_at = slot where c.id = check_row.id;
-  return ('recorded', watchkeeper.apply_outcome(target, check_row, result, observed_at, at))::watchkeeper.recording;
+  transitions := watchkeeper.apply_outcome(target, check_row, result, observed_at, at);
+  update watchkeeper.check_states as s set last_due_at = slot, last_run_at = observed_at where s.check_id = check_row.id;
+  return ('recorded', transitions)::watchkeeper.recording;
 end
 $$;
 
@@ -201,8 +217,7 @@ declare
   counts jsonb := '{"recorded": 0, "late": 0, "repeated": 0, "dropped": 0}';
   result jsonb;
 begin
-  perform watchkeeper.need_json('results', results, 'array', 8000000);
-  perform watchkeeper.need_between('results', jsonb_array_length(results), 0, 1000);
+  perform watchkeeper.need_list('results', results, 1000, 8000000);
   perform watchkeeper.need_result(format('results[%s]', e.n - 1), e.result, at)
   from jsonb_array_elements(results) with ordinality as e (result, n) order by e.n;
 
@@ -217,7 +232,7 @@ end
 $$;
 
 -- A slot that was claimed and never recorded: its message or its function died. It counts as unknown and the check
--- is due again at once. Returns the number of slots marked.
+-- is due again at once, unless a newer slot is on its way. Returns the number of slots marked.
 create function watchkeeper.mark_missed(at timestamptz) returns integer
 language plpgsql security definer set search_path = '' as $$
 declare
@@ -241,10 +256,13 @@ begin
     continue when not found;
     marked := marked + 1;
     select c.* into check_row from watchkeeper.checks as c where c.id = run.check_id;
-    if run.due_at > coalesce(check_row.last_due_at, '-infinity') and check_row.enabled and not target.paused then
+    if run.due_at > watchkeeper.last_due_at(run.check_id) and check_row.enabled and not target.paused then
       perform watchkeeper.apply_outcome(target, check_row,
         '{"outcome": "unknown", "reason": "missed: claimed, but no result came back in time"}', run.due_at, at);
-      update watchkeeper.checks as c set next_due_at = least(c.next_due_at, at) where c.id = check_row.id;
+      update watchkeeper.checks as c set next_due_at = least(c.next_due_at, at)
+      where c.id = check_row.id and not exists (
+        select from watchkeeper.runs as r where r.check_id = c.id and r.due_at > run.due_at and r.outcome is null
+      );
     end if;
   end loop;
   return marked;

@@ -5,15 +5,16 @@ language plpgsql security definer set search_path = '' as $$
 #variable_conflict use_column
 begin
   delete from watchkeeper.checks as c where c.target_id = save_checks.target_id and not checks ? c.kind;
-  insert into watchkeeper.checks as c (target_id, kind, enabled, interval_s, timeout_s, params, next_due_at)
+  insert into watchkeeper.checks as c (target_id, kind, enabled, interval_s, timeout_s, params, next_due_at, watched_since)
   select save_checks.target_id, e.kind, (e.given ->> 'enabled')::boolean, (e.given ->> 'interval_s')::numeric::integer,
-    (e.given ->> 'timeout_s')::numeric::integer, e.given -> 'params', at
+    (e.given ->> 'timeout_s')::numeric::integer, e.given -> 'params', at, at
   from jsonb_each(checks) as e (kind, given)
   on conflict (target_id, kind) do update set
     enabled = excluded.enabled, interval_s = excluded.interval_s, timeout_s = excluded.timeout_s, params = excluded.params,
     next_due_at = case
       when c.interval_s <> excluded.interval_s or c.enabled <> excluded.enabled then at
-      else c.next_due_at end;
+      else c.next_due_at end,
+    watched_since = case when c.enabled <> excluded.enabled then at else c.watched_since end;
   delete from watchkeeper.rule_states as r using watchkeeper.checks as c
   where c.id = r.check_id and c.target_id = save_checks.target_id and not c.enabled;
 end
@@ -25,7 +26,7 @@ declare
   target watchkeeper.targets;
 begin
   if document ->> 'id' is not null then
-    target := watchkeeper.target_of((document ->> 'id')::uuid);
+    target := watchkeeper.target_of((document ->> 'id')::uuid, 'target.id');
     if exists (select from watchkeeper.targets as t where t.name = document ->> 'name' and t.id <> target.id) then
       raise sqlstate 'PT409' using message = format('target.name: another target is called %s', document ->> 'name');
     end if;
@@ -39,7 +40,7 @@ begin
   where t.id = target.id
   returning t.* into target;
   perform watchkeeper.save_checks(target.id, document -> 'checks', at);
-  perform watchkeeper.close_orphaned_alerts(target.id, 'the check was removed', at);
+  perform watchkeeper.close_orphaned_alerts(target.id, 'the check was removed or switched off', at);
   return target;
 end
 $$;
@@ -50,6 +51,7 @@ declare
   stored watchkeeper.targets;
 begin
   perform watchkeeper.require_role('admin');
+  perform watchkeeper.need_json('target', target, 'object', 100000);
   stored := watchkeeper.store_target(watchkeeper.normal_target('target', target - 'paused', watchkeeper.catalog_document()), at);
   return watchkeeper.target_document(stored);
 end
@@ -86,18 +88,18 @@ declare
   n integer;
 begin
   perform watchkeeper.require_role('admin');
-  perform watchkeeper.need_json('targets', targets, 'array', 8000000);
-  perform watchkeeper.need_between('targets', jsonb_array_length(targets), 0, 10000);
+  perform watchkeeper.need_list('targets', targets, 10000, 8000000);
   -- In the order in which recording locks them.
   perform from (select from watchkeeper.targets as t order by t.id for no key update) as locked;
   for wanted, n in select e.t, e.n - 1 from jsonb_array_elements(targets) with ordinality as e (t, n) order by e.t ->> 'name' loop
+    perform watchkeeper.need_json(format('targets[%s]', n), wanted, 'object', 100000);
     wanted := watchkeeper.normal_target(format('targets[%s]', n), wanted - 'paused', catalog) - 'id';
     if exists (select from jsonb_each(plan) as p where p.value ? (wanted ->> 'name')) then
       perform watchkeeper.refuse(format('targets[%s].name', n), format('%s is there twice', wanted ->> 'name'));
     end if;
     select t.* into stored from watchkeeper.targets as t where t.name = wanted ->> 'name';
     old := case when stored.id is not null then watchkeeper.target_document(stored) - 'id' - 'paused' end;
-    verb := case when old is null then 'created' when old = wanted - 'id' then 'unchanged' else 'changed' end;
+    verb := case when old is null then 'created' when old = wanted then 'unchanged' else 'changed' end;
     plan := jsonb_set(plan, array[verb], plan -> verb || to_jsonb(wanted ->> 'name'));
     if verb <> 'unchanged' and not coalesce(dry_run, false) then
       perform watchkeeper.store_target(wanted, at);
@@ -134,7 +136,7 @@ begin
     update watchkeeper.targets as t set paused = pause_target.paused, updated_at = at where t.id = target.id returning t.* into target;
     delete from watchkeeper.rule_states as r using watchkeeper.checks as c where c.id = r.check_id and c.target_id = target.id;
     perform watchkeeper.close_orphaned_alerts(target.id, 'the target was paused', at);
-    update watchkeeper.checks as c set next_due_at = at where c.target_id = target.id and not paused;
+    update watchkeeper.checks as c set next_due_at = at, watched_since = at where c.target_id = target.id and not paused;
   end if;
   return watchkeeper.target_document(target);
 end

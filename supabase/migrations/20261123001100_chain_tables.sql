@@ -18,6 +18,35 @@ language sql immutable set search_path = '' as $$
   }'::jsonb
 $$;
 
+-- Known keys only, and each of the type its default has: a misspelt setting must not silently mean the default.
+create function watchkeeper.need_chain_settings(settings jsonb) returns void
+language plpgsql immutable set search_path = '' as $$
+declare
+  defaults constant jsonb := watchkeeper.chain_table_defaults();
+  name constant jsonb := '{"type": "string", "minLength": 1, "maxLength": 63}';
+  shape jsonb;
+  problem text;
+begin
+  select jsonb_build_object('type', 'object', 'additionalProperties', false, 'properties', jsonb_object_agg(d.key,
+    case d.key
+      when 'schema' then name
+      when 'tables' then jsonb_build_object('type', 'object', 'additionalProperties', false, 'properties',
+        (select jsonb_object_agg(t.key, name) from jsonb_each(d.value) as t))
+      when 'columns' then jsonb_build_object('type', 'object', 'additionalProperties', false, 'properties', (
+        select jsonb_object_agg(t.key, jsonb_build_object('type', 'object', 'additionalProperties', false, 'properties',
+          (select jsonb_object_agg(c.key, name) from jsonb_each(t.value) as c)))
+        from jsonb_each(d.value) as t))
+      else '{"type": "integer"}'
+    end)) into shape
+  from jsonb_each(defaults) as d;
+  perform watchkeeper.need_json('settings', settings, 'object', 20000);
+  problem := watchkeeper.schema_problem(shape, settings, 'settings', shape);
+  if problem is not null then
+    raise invalid_parameter_value using message = problem;
+  end if;
+end
+$$;
+
 -- The quoted name of a table, with each of its columns proved to exist.
 create function watchkeeper.chain_table(settings jsonb, part text) returns text
 language plpgsql stable security definer set search_path = '' as $$
@@ -171,13 +200,17 @@ create function watchkeeper.observe_chain_tables(subject text, settings jsonb, a
 language plpgsql stable security definer set search_path = '' as $$
 begin
   perform watchkeeper.need_one_of('subject', subject, array['head', 'peers', 'mempool', 'keys', 'economy']);
-  perform watchkeeper.need_json('settings', settings, 'object', 20000);
+  perform watchkeeper.need_chain_settings(settings);
   return jsonb_build_object('observed_at', at) || case subject
     when 'head' then watchkeeper.observe_head(settings, at)
     when 'peers' then watchkeeper.observe_peers(settings, at)
     when 'mempool' then watchkeeper.observe_mempool(settings, at)
     when 'keys' then watchkeeper.observe_keys(settings, at)
     else watchkeeper.observe_economy(settings, at) end;
+exception
+  -- Names that exist and still cannot work: a text where a number belongs, a table we may not read.
+  when syntax_error_or_access_rule_violation or invalid_text_representation then
+    perform watchkeeper.refuse('settings.columns', format('the tables cannot be read as %s: %s', subject, sqlerrm));
 end
 $$;
 

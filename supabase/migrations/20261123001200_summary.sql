@@ -29,12 +29,13 @@ create type watchkeeper.check_status as (check_id uuid, target_id uuid, kind tex
 create function watchkeeper.check_statuses(at timestamptz) returns setof watchkeeper.check_status
 language sql stable set search_path = '' as $$
   with looked_at as (
-    select c.*, t.paused,
-      coalesce(c.last_due_at < at - watchkeeper.stale_after(c.interval_s, c.timeout_s), true) as is_stale,
+    select c.id, c.target_id, c.kind, c.enabled, t.paused, newest.outcome, newest.reason, newest.last_run_at,
+      coalesce(newest.last_due_at < at - watchkeeper.stale_after(c.interval_s, c.timeout_s), true) as is_stale,
       firing.severity as firing_severity, firing.message as firing_message,
       shown.severity as shown_severity, shown.metric_name as shown_metric
     from watchkeeper.checks as c
     join watchkeeper.targets as t on t.id = c.target_id
+    left join watchkeeper.check_states as newest on newest.check_id = c.id
     left join lateral (
       select a.severity, a.message
       from watchkeeper.rule_states as r
@@ -87,21 +88,24 @@ $$;
 create function watchkeeper.monitoring(at timestamptz) returns jsonb
 language sql stable set search_path = '' as $$
   select jsonb_build_object(
-    'status', case when p.blind_since is null and p.overdue = 0 then 'ok' else 'unknown' end,
+    'status', case when p.last_tick_at is not null and p.blind_since is null and p.overdue = 0 then 'ok' else 'unknown' end,
     'last_tick_at', p.last_tick_at, 'last_run_at', p.last_run_at, 'last_delivery_at', p.last_delivery_at,
     'blind_since', p.blind_since, 'checks', p.checks, 'checks_overdue', p.overdue)
   from (
     select m.last_tick_at, m.last_delivery_at, c.*,
       case
-        when m.last_tick_at is null or m.last_tick_at < at - interval '150 seconds' then coalesce(m.last_tick_at, c.created_at)
-        when c.checks > 0 and c.overdue = c.checks then coalesce(c.last_run_at, c.created_at)
+        when m.last_tick_at is null or m.last_tick_at < at - interval '150 seconds' then coalesce(m.last_tick_at, c.watched_since)
+        when c.checks > 0 and c.overdue = c.checks then c.last_seen_at
       end as blind_since
     from watchkeeper.monitor as m
     cross join (
-      select count(*) as checks, max(k.last_run_at) as last_run_at, min(t.created_at) as created_at,
-        count(*) filter (where coalesce(k.last_due_at, t.created_at) < at - watchkeeper.stale_after(k.interval_s, k.timeout_s))
-          as overdue
-      from watchkeeper.checks as k join watchkeeper.targets as t on t.id = k.target_id
+      select count(*) as checks, max(newest.last_run_at) as last_run_at, min(k.watched_since) as watched_since,
+        max(greatest(newest.last_run_at, k.watched_since)) as last_seen_at,
+        count(*) filter (where
+          greatest(newest.last_due_at, k.watched_since) < at - watchkeeper.stale_after(k.interval_s, k.timeout_s)) as overdue
+      from watchkeeper.checks as k
+      join watchkeeper.targets as t on t.id = k.target_id
+      left join watchkeeper.check_states as newest on newest.check_id = k.id
       where k.enabled and not t.paused
     ) as c
   ) as p
@@ -160,12 +164,12 @@ language sql stable set search_path = '' as $$
     'down', count(*) filter (where u.state = 'down'),
     'unknown', count(*) filter (where u.state = 'unknown'))
   from (
-    select s.status, c.last_run_at,
-      case when s.stale or c.outcome = 'unknown' or last_look.is_up is null then 'unknown' when last_look.is_up then 'up' else 'down' end as state
+    select s.status, newest.last_run_at,
+      case when s.stale or newest.outcome = 'unknown' or last_look.is_up is null then 'unknown' when last_look.is_up then 'up' else 'down' end as state
     from unnest(checks) as s
-    join watchkeeper.checks as c on c.id = s.check_id
+    left join watchkeeper.check_states as newest on newest.check_id = s.check_id
     left join lateral (
-      select k.is_up from public.uptime_checks as k where k.target_id = c.target_id order by k.checked_at desc limit 1
+      select k.is_up from public.uptime_checks as k where k.target_id = s.target_id order by k.checked_at desc limit 1
     ) as last_look on true
     where s.kind = 'uptime' and s.status <> 'paused'
   ) as u
@@ -204,7 +208,8 @@ begin
       || ': no check has run; is schedule_checks alive?'
     where monitoring ->> 'blind_since' is not null
   ) as v;
-  verdict := coalesce(verdicts -> 0, '{"status": "unknown", "reason": "nothing is watched yet: add a target"}');
+  verdict := coalesce(verdicts -> 0, jsonb_build_object('status', 'unknown', 'reason',
+    case when targets = '[]' then 'nothing is watched yet: add a target' else 'every target is paused' end));
 
   return jsonb_build_object(
     'status', verdict ->> 'status',
@@ -249,24 +254,30 @@ begin
   perform watchkeeper.require_role('viewer');
   checks := array(select s from watchkeeper.check_statuses(at) as s);
   return (
-    select coalesce(jsonb_agg(watchkeeper.target_document(t) || jsonb_build_object(
+    with readings as (
+      select l.check_id, jsonb_object_agg(l.metric_name, jsonb_build_object('value', l.value, 'unit', l.unit,
+        'severity', l.severity, 'observed_at', l.observed_at, 'known', l.known and not k.stale)) as values
+      from watchkeeper.latest_values as l join unnest(checks) as k on k.check_id = l.check_id
+      group by l.check_id
+    ),
+    checks_of as (
+      select c.target_id, jsonb_object_agg(c.kind, jsonb_build_object(
+        'check_id', c.id, 'interval_s', c.interval_s, 'timeout_s', c.timeout_s, 'enabled', c.enabled, 'params', c.params,
+        'status', k.status, 'reason', k.reason, 'stale', k.stale, 'outcome', newest.outcome,
+        'last_run_at', newest.last_run_at, 'next_due_at', c.next_due_at, 'values', coalesce(r.values, '{}'))) as checks
+      from watchkeeper.checks as c
+      join unnest(checks) as k on k.check_id = c.id
+      left join watchkeeper.check_states as newest on newest.check_id = c.id
+      left join readings as r on r.check_id = c.id
+      group by c.target_id
+    )
+    select coalesce(jsonb_agg(jsonb_build_object('id', t.id, 'name', t.name, 'chain', t.chain, 'network', t.network,
+      'endpoint', t.endpoint, 'settings', t.settings, 'labels', t.labels, 'paused', t.paused,
       'status', s.status, 'reason', s.reason, 'created_at', t.created_at, 'updated_at', t.updated_at,
-      'checks', (
-        select coalesce(jsonb_object_agg(c.kind, jsonb_build_object(
-          'check_id', c.id, 'interval_s', c.interval_s, 'timeout_s', c.timeout_s, 'enabled', c.enabled, 'params', c.params,
-          'status', k.status, 'reason', k.reason, 'stale', k.stale, 'outcome', c.outcome,
-          'last_run_at', c.last_run_at, 'next_due_at', c.next_due_at,
-          'values', (
-            select coalesce(jsonb_object_agg(l.metric_name, jsonb_build_object('value', l.value, 'unit', l.unit,
-              'severity', l.severity, 'observed_at', l.observed_at, 'known', l.known and not k.stale)), '{}')
-            from watchkeeper.latest_values as l where l.check_id = c.id
-          )
-        )), '{}')
-        from watchkeeper.checks as c join unnest(checks) as k on k.check_id = c.id
-        where c.target_id = t.id
-      )
-    ) order by t.name), '[]')
-    from watchkeeper.targets as t join watchkeeper.target_statuses(checks) as s on s.target_id = t.id
+      'checks', coalesce(c.checks, '{}')) order by t.name), '[]')
+    from watchkeeper.targets as t
+    join watchkeeper.target_statuses(checks) as s on s.target_id = t.id
+    left join checks_of as c on c.target_id = t.id
   );
 end
 $$;
