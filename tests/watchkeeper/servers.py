@@ -47,7 +47,9 @@ async def serving(talk: Talk, tls: ssl.SSLContext | None = None) -> AsyncIterato
 async def read_request(reader: asyncio.StreamReader) -> tuple[str, bytes]:
     """Head and body of one HTTP request."""
     head = (await reader.readuntil(b"\r\n\r\n")).decode()
-    length = next((line[15:] for line in head.splitlines() if line.lower().startswith("content-length:")), "0")
+    length = next(
+        (line[15:] for line in head.splitlines() if line.lower().startswith("content-length:")), "0"
+    )
     return head, await reader.readexactly(int(length))
 
 
@@ -142,3 +144,9 @@ def _alternative(name: str) -> x509.GeneralName:
         return x509.IPAddress(ipaddress.ip_address(name))
     except ValueError:
         return x509.DNSName(name)
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])

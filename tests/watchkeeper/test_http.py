@@ -23,6 +23,7 @@ from tests.watchkeeper.servers import (
     serving,
     silent,
 )
+from watchkeeper import http
 from watchkeeper.errors import Inconclusive, ObservationError, Unreachable
 from watchkeeper.http import Door, parse_url, tls_context, translate
 from watchkeeper.model import Probe
@@ -107,12 +108,16 @@ RIDDLES = {
     "body cut short": (b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n{", "the reply broke off"),
     "too large": (reply(body=b"1" * 10001), "the reply is larger than 10000 bytes"),
     "endless chunks": (
-        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"400\r\n" + b"1" * 1024 + b"\r\n" + b"400\r\n"
-        + b"1" * 1024 + b"\r\n", "the reply broke off",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + (b"400\r\n" + b"1" * 1024 + b"\r\n") * 30,
+        "the reply is larger than 10000 bytes",
+    ),
+    "chunks that end early": (
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n400\r\n" + b"1" * 9, "the reply broke off",
     ),
     "endless headers": (b"HTTP/1.1 200 OK\r\n" + b"X-A: " + b"a" * 200000 + b"\r\n", "the reply is not HTTP"),
     "a zip bomb": (
-        reply(body=gzip.compress(b"1" * 10**6), headers="Content-Encoding: gzip\r\n"), "the reply is compressed",
+        reply(body=gzip.compress(b"1" * 10**6), headers="Content-Encoding: gzip\r\n"),
+        "the reply is compressed",
     ),
     "another protocol": (b"SSH-2.0-OpenSSH_9.2\r\n\r\n", "the reply is not HTTP"),
 }  # fmt: skip
@@ -167,7 +172,9 @@ def test_a_reset_is_a_fact_about_the_target() -> None:
         asked(resetting, post)
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1:9/", "http://localhost:9/", "http://[::1]:9/", "tcp://[::1]:9"])
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:9/", "http://localhost:9/", "http://[::1]:9/", "tcp://[::1]:9"]
+)
 def test_refused(url: str) -> None:
     error = failure(url, probe)
     assert type(error) is Unreachable
@@ -196,7 +203,9 @@ def test_what_cannot_be_asked_is_inconclusive(url: str, reason: str) -> None:
     assert reason in error.reason
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1:1/", "http://localhost:1/", "http://2130706433:1/", "http://0x7f.1:1/"])
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:1/", "http://localhost:1/", "http://2130706433:1/", "http://0x7f.1:1/"]
+)
 def test_loopback_needs_permission_however_it_is_written(url: str) -> None:
     assert "PRIVATE_TARGETS is none" in failure(url, probe, "none").reason
 
@@ -204,9 +213,7 @@ def test_loopback_needs_permission_however_it_is_written(url: str) -> None:
 def test_the_request_goes_to_the_address_that_was_checked() -> None:
     """So a name that resolves differently a moment later (DNS rebinding) has no say."""
     url = parse_url("https://user:pw@node.example:8545/rpc?key=1")
-    from watchkeeper.http import _request
-
-    request = _request("POST", url, "203.0.113.7", {}, b"{}")
+    request = http._request("POST", url, "203.0.113.7", {}, b"{}")
     assert request.url == "https://203.0.113.7:8545/rpc?key=1"
     assert request.headers["host"] == "node.example:8545"
     assert request.extensions["sni_hostname"] == "node.example"
@@ -281,7 +288,7 @@ def test_another_name_in_the_certificate_is_unreachable(
 
 def test_an_unknown_authority_is_unreachable(tmp_path: Path) -> None:
     context, _ = certificate(tmp_path, "localhost", 5)
-    with pytest.raises(Unreachable, match="TLS failed: self.signed certificate"):
+    with pytest.raises(Unreachable, match=r"TLS failed: self.signed certificate"):
         over_tls(context, "localhost")
 
 

@@ -28,6 +28,6 @@ NETWORKS: dict[str, dict[str, Any]] = {
     "optimism-sepolia": _evm(11155420, 2, 50),
     "arbitrum": _evm(42161, 0.25, 400),
     "arbitrum-sepolia": _evm(421614, 0.25, 400),
-    # A laptop's node may run under any chain id and pace.
-    "anvil": {"chain": "evm", "settings": {}, "params": {"blockchain": {"block_time_s": 10}}},
+    # The pace of `make up`; a laptop's node may run under any chain id.
+    "anvil": {"chain": "evm", "settings": {}, "params": {"blockchain": {"block_time_s": 2}}},
 }

@@ -84,7 +84,9 @@ def test_a_block_from_the_future_is_not_believed() -> None:
         judged(-61)
 
 
-@pytest.mark.parametrize(("pace", "mark"), [("8", None), ("12", None), ("7.99", "warning"), ("12.1", "warning")])
+@pytest.mark.parametrize(
+    ("pace", "mark"), [("8", None), ("12", None), ("7.99", "warning"), ("12.1", "warning")]
+)
 def test_an_odd_pace_marks_the_metric_only(pace: str, mark: str | None) -> None:
     judgement = judged(head={"avg_block_time_s": Decimal(pace)})
     assert marks(judgement).get("avg_block_time") == mark
@@ -110,9 +112,13 @@ ages = st.floats(0, 10**7)
         stalled_min_s=st.floats(0, 86400),
     ),
 )  # fmt: skip
-def test_severity_never_falls_when_the_block_gets_older(one: float, other: float, params: BlockchainParams) -> None:
+def test_severity_never_falls_when_the_block_gets_older(
+    one: float, other: float, params: BlockchainParams
+) -> None:
     quiet, loud = (
-        loudness(finding(judge(UNKNOWN.model_copy(update={"block_at": ago(age)}), params, NOW), "chain_stalled"))
+        loudness(
+            finding(judge(UNKNOWN.model_copy(update={"block_at": ago(age)}), params, NOW), "chain_stalled")
+        )
         for age in sorted([one, other])
     )
     assert quiet <= loud

@@ -11,8 +11,14 @@ from watchkeeper.model import Mempool
 
 @pytest.mark.parametrize(
     ("pending", "state", "mark"),
-    [(0, "clear", None), (1000, "clear", None), (1001, "clear", "warning"), (10000, "clear", "warning"), (10001, "breach", "warning")],
-)  # fmt: skip
+    [
+        (0, "clear", None),
+        (1000, "clear", None),
+        (1001, "clear", "warning"),
+        (10000, "clear", "warning"),
+        (10001, "breach", "warning"),
+    ],
+)
 def test_a_filling_mempool_is_marked_and_a_backlog_alerts(pending: int, state: str, mark: str | None) -> None:
     judgement = judge(Mempool(pending=pending), MempoolParams(), NOW)
     assert states(judgement) == {"mempool_backlog": state}
@@ -20,7 +26,9 @@ def test_a_filling_mempool_is_marked_and_a_backlog_alerts(pending: int, state: s
 
 
 def test_fees_are_exact() -> None:
-    judgement = judge(Mempool(pending=2, queued=1, total_fees=Decimal("0.000000010000000001")), MempoolParams(), NOW)
+    judgement = judge(
+        Mempool(pending=2, queued=1, total_fees=Decimal("0.000000010000000001")), MempoolParams(), NOW
+    )
     assert values(judgement) == {
         "pending_transactions": "2", "queued_transactions": "1", "total_fees": "1.0000000001E-8",
     }  # fmt: skip

@@ -25,7 +25,9 @@ def test_without_active_keys_it_warns() -> None:
     assert marks(judgement) == {"active_keys": "warning"}
 
 
-@pytest.mark.parametrize("keys", [Keys(active=1, cache_hits=0, cache_lookups=0), Keys(active=1), Keys(active=1, cache_hits=7)])
+@pytest.mark.parametrize(
+    "keys", [Keys(active=1, cache_hits=0, cache_lookups=0), Keys(active=1), Keys(active=1, cache_hits=7)]
+)
 def test_without_lookups_there_is_no_hit_rate(keys: Keys) -> None:
     assert hit_rate_percent(keys) is None
     assert "cache_hit_rate" not in values(judge(keys, QuantumParams(), NOW))

@@ -35,11 +35,17 @@ def test_a_service_that_answers_is_up() -> None:
 @pytest.mark.parametrize(
     ("status", "expected", "up"),
     [
-        (200, ["200-399"], True), (399, ["200-399"], True), (400, ["200-399"], False), (199, ["200-399"], False),
-        (503, ["200-399"], False), (404, [404], True), (200, [404], False), (204, ["200", "204"], True),
+        (200, ["200-399"], True),
+        (399, ["200-399"], True),
+        (400, ["200-399"], False),
+        (199, ["200-399"], False),
+        (503, ["200-399"], False),
+        (404, [404], True),
+        (200, [404], False),
+        (204, ["200", "204"], True),
         (301, [200, "300-399"], True),
     ],
-)  # fmt: skip
+)
 def test_the_status_decides(status: int, expected: list[int | str], up: bool) -> None:
     judgement = judged(UP.model_copy(update={"status": status}), expected_status=expected)
     assert (judgement.problem is None) == up
@@ -55,7 +61,11 @@ def test_a_wrong_list_of_statuses_is_refused(expected: object) -> None:
 
 def test_a_service_that_is_not_reached_is_down_and_the_rest_unknown() -> None:
     judgement = judged(Probe(url=URL, reached=False, error="refused the connection"))
-    assert states(judgement) == {"service_down": "breach", "slow_response": "unknown", "tls_expiring": "unknown"}
+    assert states(judgement) == {
+        "service_down": "breach",
+        "slow_response": "unknown",
+        "tls_expiring": "unknown",
+    }
     assert judgement.problem == "refused the connection"
     assert judgement.samples == ()
 
@@ -74,7 +84,8 @@ def test_slow_is_beyond_the_limit_and_still_up(limit: float | None, state: str) 
 
 
 @pytest.mark.parametrize(
-    ("days", "severity"), [(15, None), (13.9, "warning"), (3.1, "warning"), (2.9, "critical"), (-1, "critical")]
+    ("days", "severity"),
+    [(15, None), (13.9, "warning"), (3.1, "warning"), (2.9, "critical"), (-1, "critical")],
 )
 def test_a_certificate_near_its_end_warns_and_then_is_critical(days: float, severity: str | None) -> None:
     judgement = judged(ending_in(days))
@@ -88,7 +99,9 @@ def test_severity_never_falls_when_the_end_comes_nearer(
     one: float, other: float, warn: float, critical: float
 ) -> None:
     quiet, loud = (
-        loudness(finding(judged(ending_in(days), tls_warn_days=warn, tls_critical_days=critical), "tls_expiring"))
+        loudness(
+            finding(judged(ending_in(days), tls_warn_days=warn, tls_critical_days=critical), "tls_expiring")
+        )
         for days in sorted([one, other], reverse=True)
     )
     assert quiet <= loud

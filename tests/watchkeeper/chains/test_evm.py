@@ -1,0 +1,345 @@
+import asyncio
+import json
+import os
+import signal
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from infra.local.anvil import Anvil
+from tests.watchkeeper.servers import answering_json, free_port, serving
+from watchkeeper.chains.evm import Evm, EvmSettings
+from watchkeeper.errors import Inconclusive, NotSupported, ObservationError, Unreachable
+from watchkeeper.http import Door
+from watchkeeper.model import Head, Mempool, Model, Peers
+
+HASH = "0x" + "ab" * 32
+ANSWERS: dict[str, Any] = {
+    "eth_chainId": "0x1",
+    "eth_syncing": False,
+    "net_peerCount": "0x19",
+    "txpool_status": {"pending": "0xa", "queued": "0x7"},
+}
+
+
+def block(number: int, seconds: int) -> dict[str, str]:
+    return {"number": hex(number), "hash": HASH, "timestamp": hex(seconds), "extra": "ignored"}
+
+
+def answer(request: Any, **other: Any) -> Any:  # noqa: ANN401
+    """What a healthy node says to one call: 100 blocks, 12 seconds apart."""
+    if request["method"] == "eth_getBlockByNumber" and "eth_getBlockByNumber" not in other:
+        number = 100 if request["params"][0] == "latest" else int(request["params"][0], 16)
+        result: Any = block(number, 1_700_000_000 + 12 * number)
+    else:
+        result = {**ANSWERS, **other}[request["method"]]
+    if isinstance(result, ErrorOf):
+        return {"jsonrpc": "2.0", "id": request["id"], "error": result.error}
+    return {"jsonrpc": "2.0", "id": request["id"], "result": result}
+
+
+class ErrorOf:
+    def __init__(self, code: int, message: str = "no") -> None:
+        self.error = {"code": code, "message": message}
+
+
+def healthy(request: Any, **other: Any) -> Any:  # noqa: ANN401
+    return (
+        [answer(one, **other) for one in request] if isinstance(request, list) else answer(request, **other)
+    )
+
+
+def no_batches(request: Any) -> Any:  # noqa: ANN401
+    if isinstance(request, list):
+        return {"jsonrpc": "2.0", "id": None, "error": {"code": -32600, "message": "batch is not supported"}}
+    return answer(request)
+
+
+def ask(
+    question: str,
+    reply: Callable[[Any], Any] = healthy,
+    requests: list[object] | None = None,
+    chain_id: int | None = None,
+) -> Any:  # noqa: ANN401
+    """What the adapter makes of a node that talks like that, over real HTTP."""
+
+    async def go() -> object:
+        async with serving(answering_json(reply, requests)) as port, Door(5, "loopback") as door:
+            return await getattr(
+                Evm(f"http://127.0.0.1:{port}", EvmSettings(chain_id=chain_id), door), question
+            )()
+
+    return asyncio.run(go())
+
+
+def saying(**other: Any) -> Callable[[Any], Any]:  # noqa: ANN401
+    return lambda request: healthy(request, **other)
+
+
+def test_the_head() -> None:
+    assert ask("head") == Head(
+        height=100,
+        total_blocks=101,
+        hash=HASH,
+        block_at=datetime.fromtimestamp(1_700_001_200, UTC),
+        avg_block_time_s=Decimal(12),
+        syncing=False,
+        sync_lag_blocks=0,
+    )
+
+
+def test_peers_and_mempool() -> None:
+    assert ask("peers") == Peers(active=25, total=25)
+    assert ask("mempool") == Mempool(pending=10, queued=7)
+
+
+def test_it_asks_in_one_batch_and_once_more_for_the_pace() -> None:
+    requests: list[Any] = []
+    ask("head", requests=requests, chain_id=1)
+    assert [call["method"] for call in requests[0]] == ["eth_getBlockByNumber", "eth_syncing", "eth_chainId"]
+    assert requests[1:] == [
+        {"jsonrpc": "2.0", "id": 1, "method": "eth_getBlockByNumber", "params": ["0x5a", False]}
+    ]
+
+
+def test_an_endpoint_that_takes_no_batches_is_asked_one_by_one() -> None:
+    assert ask("head", no_batches, chain_id=1) == ask("head")
+
+
+def test_another_chain_than_expected_is_no_healthy_node() -> None:
+    for question in ("head", "peers", "mempool"):
+        with pytest.raises(Inconclusive, match="the endpoint serves chain 1, not 11155111"):
+            ask(question, chain_id=11155111)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ErrorOf(-32601, "the method net_peerCount does not exist/is not available"),
+        ErrorOf(-32004),
+        ErrorOf(-32000, "Method not found"),
+        ErrorOf(-32600, "Unsupported method: net_peerCount on ETH_MAINNET"),
+        ErrorOf(403, "The method net_peerCount is not supported"),
+    ],
+)
+def test_a_method_that_is_not_offered_is_never_down(error: ErrorOf) -> None:
+    with pytest.raises(NotSupported, match="the endpoint does not offer net_peerCount"):
+        ask("peers", saying(net_peerCount=error))
+
+
+def test_a_node_that_does_not_tell_whether_it_syncs_still_has_a_head() -> None:
+    head = ask("head", saying(eth_syncing=ErrorOf(-32601)))
+    assert (head.height, head.syncing, head.sync_lag_blocks) == (100, None, None)
+
+
+@pytest.mark.parametrize(
+    ("syncing", "lag"),
+    [
+        ({"startingBlock": "0x0", "currentBlock": "0x10", "highestBlock": "0x30"}, 32),
+        ({"currentBlock": "0x30", "highestBlock": "0x10"}, 0),
+        ({"batchSeen": 7}, None),
+    ],
+)
+def test_a_node_that_catches_up(syncing: object, lag: int | None) -> None:
+    head = ask("head", saying(eth_syncing=syncing))
+    assert (head.syncing, head.sync_lag_blocks) == (True, lag)
+
+
+def test_an_error_is_told_with_its_code_and_a_capped_message() -> None:
+    with pytest.raises(Inconclusive, match=r"net_peerCount: error -32005: x{199}…$"):
+        ask("peers", saying(net_peerCount=ErrorOf(-32005, "x" * 5000)))
+
+
+@pytest.mark.parametrize(
+    ("earlier", "pace"),
+    [
+        (None, None),
+        (block(90, 1_700_001_300), None),
+        (block(91, 1_700_001_000), None),
+        (ErrorOf(-32000, "missing trie node"), None),
+        (block(90, 1_700_001_200), Decimal(0)),
+    ],
+)
+def test_without_a_credible_earlier_block_there_is_a_head_without_a_pace(earlier: Any, pace: object) -> None:  # noqa: ANN401
+    def reply(request: Any) -> Any:  # noqa: ANN401
+        if not isinstance(request, list):
+            return answer(request, eth_getBlockByNumber=earlier)
+        return healthy(request)
+
+    assert ask("head", reply).avg_block_time_s == pace
+
+
+@pytest.mark.parametrize(("height", "pace"), [(0, None), (1, None), (2, Decimal(12)), (5, Decimal(12))])
+def test_the_pace_leaves_out_the_genesis_block(height: int, pace: Decimal | None) -> None:
+    def reply(request: Any) -> Any:  # noqa: ANN401
+        if isinstance(request, list):
+            return healthy(request, eth_getBlockByNumber=block(height, 1_700_000_000 + 12 * height))
+        return (
+            answer(request, eth_getBlockByNumber=block(0, 0))
+            if request["params"][0] == "0x0"
+            else answer(request)
+        )
+
+    assert ask("head", reply).avg_block_time_s == pace
+
+
+LATEST = block(100, 1_700_001_200)
+NONSENSE: dict[str, dict[str, Any]] = {
+    "no block": {"eth_getBlockByNumber": None},
+    "a number for a block": {"eth_getBlockByNumber": 7},
+    "a block without a number": {"eth_getBlockByNumber": {"timestamp": "0x1"}},
+    "a block without a time": {"eth_getBlockByNumber": {"number": "0x1"}},
+    "a decimal height": {"eth_getBlockByNumber": {**LATEST, "number": "100"}},
+    "a height that is a number": {"eth_getBlockByNumber": {**LATEST, "number": 100}},
+    "a negative height": {"eth_getBlockByNumber": {**LATEST, "number": "-0x1"}},
+    "an empty quantity": {"eth_getBlockByNumber": {**LATEST, "number": "0x"}},
+    "a height beyond bigint": {"eth_getBlockByNumber": {**LATEST, "number": "0x8000000000000000"}},
+    "a height of a thousand digits": {"eth_getBlockByNumber": {**LATEST, "number": "0x" + "f" * 1000}},
+    "a time in the year 30000": {"eth_getBlockByNumber": {**LATEST, "timestamp": hex(10**12)}},
+    "a hash that is none": {"eth_getBlockByNumber": {**LATEST, "hash": "0x12"}},
+    "a word for syncing": {"eth_syncing": "yes"},
+    "true for syncing": {"eth_syncing": True},
+    "a sync lag of words": {"eth_syncing": {"currentBlock": "many", "highestBlock": "0x1"}},
+}
+
+
+@pytest.mark.parametrize("case", NONSENSE)
+def test_nonsense_is_inconclusive_and_never_a_number(case: str) -> None:
+    with pytest.raises(Inconclusive):
+        ask("head", saying(**NONSENSE[case]))
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        lambda request: [answer(request[0])],
+        lambda request: [answer(request[0]), answer(request[0])],
+        lambda request: [{**answer(one), "id": one["id"] + 5} for one in request],
+        lambda request: [{**answer(one), "id": str(one["id"])} for one in request],
+        lambda request: [{"jsonrpc": "2.0", "id": one["id"]} for one in request],
+        lambda _request: [1, 2],
+        lambda _request: [],
+        lambda _request: "hello",
+        lambda _request: {"error": None},
+    ],
+)
+def test_a_reply_that_does_not_answer_the_request_is_inconclusive(reply: Callable[[Any], Any]) -> None:
+    with pytest.raises(Inconclusive):
+        ask("head", reply)
+
+
+def test_headers_of_the_settings_are_sent_and_must_be_printable() -> None:
+    with pytest.raises(ValueError, match="pattern"):
+        EvmSettings(headers={"X-Key": "a\r\nHost: b"})
+
+
+class Canned:
+    """A net in which every reply is this."""
+
+    def __init__(self, reply: object) -> None:
+        self.reply = reply
+
+    async def post_json(self, url: str, payload: object, headers: Mapping[str, str] | None = None) -> object:  # noqa: ARG002
+        return self.reply
+
+    async def probe(self, url: str, method: str = "GET", body_bytes: int = 0) -> Any:  # noqa: ANN401
+        raise NotImplementedError
+
+
+quantities = st.integers(-(2**70), 2**70).map(hex) | st.text(max_size=6)
+scalars = (
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=9) | quantities
+)
+keys = st.sampled_from(
+    ["id", "result", "error", "code", "message", "number", "timestamp", "hash", "pending", "queued",
+     "currentBlock", "highestBlock"]
+) | st.text(max_size=5)  # fmt: skip
+garbage = st.recursive(
+    scalars,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(keys, inner, max_size=6),
+    max_leaves=20,
+)
+blocks = st.fixed_dictionaries({}, optional={"number": quantities, "timestamp": quantities, "hash": garbage})
+near_misses = st.lists(
+    st.fixed_dictionaries(
+        {"id": st.integers(1, 2) | garbage}, optional={"result": blocks | garbage, "error": garbage}
+    ),
+    max_size=3,
+)
+
+
+@given(garbage | near_misses, st.sampled_from(["head", "peers", "mempool"]), st.none() | st.just(1))
+def test_no_reply_whatever_breaks_the_adapter(reply: object, question: str, chain_id: int | None) -> None:
+    adapter = Evm("http://node", EvmSettings(chain_id=chain_id), Canned(reply))
+    try:
+        observation = asyncio.run(getattr(adapter, question)())
+    except ObservationError as error:
+        json.dumps(error.reason).encode()
+    else:
+        assert isinstance(observation, Model)
+
+
+@pytest.fixture(scope="module")
+def anvil(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Anvil]:
+    """A real node that mines when told to."""
+    node = Anvil(Path(tmp_path_factory.mktemp("anvil")), free_port(), block_time_s=0)
+    node.start()
+    yield node
+    node.stop()
+
+
+def tell(anvil: Anvil, method: str, *params: object) -> Any:  # noqa: ANN401
+    call = {"jsonrpc": "2.0", "id": 1, "method": method, "params": list(params)}
+    return httpx.post(anvil.url, json=call, trust_env=False).json()["result"]
+
+
+def look(anvil: Anvil, question: str, timeout_s: float = 5) -> Any:  # noqa: ANN401
+    async def go() -> object:
+        async with Door(timeout_s, "loopback") as door:
+            return await getattr(Evm(anvil.url, EvmSettings(chain_id=31337), door), question)()
+
+    return asyncio.run(go())
+
+
+def test_a_real_node_grows(anvil: Anvil) -> None:
+    before = look(anvil, "head")
+    tell(anvil, "anvil_mine", hex(20), hex(7))
+    after = look(anvil, "head")
+    assert after.height == before.height + 20
+    assert after.total_blocks == after.height + 1
+    assert after.avg_block_time_s == 7
+    assert after.hash == tell(anvil, "eth_getBlockByNumber", "latest", False)["hash"]
+    assert (after.syncing, after.sync_lag_blocks) == (False, 0)
+
+
+def test_a_real_mempool_fills_and_empties(anvil: Anvil) -> None:
+    assert look(anvil, "mempool") == Mempool(pending=0, queued=0)
+    tell(anvil, "evm_setAutomine", False)
+    sender, receiver = tell(anvil, "eth_accounts")[:2]
+    for _ in range(3):
+        tell(anvil, "eth_sendTransaction", {"from": sender, "to": receiver, "value": "0x1"})
+    assert look(anvil, "mempool").pending == 3
+    tell(anvil, "anvil_mine")
+    assert look(anvil, "mempool").pending == 0
+
+
+def test_a_real_node_without_peers_says_so(anvil: Anvil) -> None:
+    with pytest.raises(NotSupported, match="net_peerCount"):
+        look(anvil, "peers")
+
+
+def test_a_real_node_that_hangs_is_unreachable(anvil: Anvil) -> None:
+    pid = json.loads(anvil.process._note.read_text())["pid"]
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        with pytest.raises(Unreachable, match=r"no answer within 0\.5 s"):
+            look(anvil, "head", timeout_s=0.5)
+    finally:
+        os.kill(pid, signal.SIGCONT)

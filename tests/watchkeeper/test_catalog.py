@@ -1,0 +1,90 @@
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from watchkeeper.catalog import catalog
+from watchkeeper.chains import CHAINS
+from watchkeeper.checks import CHECKS
+
+# What the database's validator understands; the rest of a schema is for people and forms.
+UNDERSTOOD = {
+    "type", "enum", "const", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "minLength",
+    "maxLength", "pattern", "properties", "required", "additionalProperties", "items", "minItems", "maxItems",
+    "anyOf", "$ref", "$defs",
+}  # fmt: skip
+FOR_PEOPLE = {"title", "description", "default"}
+SCHEMAS = {kind: entry["params_schema"] for kind, entry in catalog()["checks"].items()} | {
+    f"{name} settings": entry["settings_schema"] for name, entry in catalog()["chains"].items()
+}
+
+
+def subschemas(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield schema
+    inner = [
+        *schema.get("properties", {}).values(),
+        *schema.get("$defs", {}).values(),
+        *schema.get("anyOf", []),
+    ]
+    inner += [
+        schema[name] for name in ("items", "additionalProperties") if isinstance(schema.get(name), dict)
+    ]
+    for one in inner:
+        yield from subschemas(one)
+
+
+def test_it_is_plain_json() -> None:
+    assert json.loads(json.dumps(catalog("loopback"))) == catalog("loopback")
+    assert catalog("loopback")["private_targets"] == "loopback"
+
+
+def test_it_lists_every_check_and_chain() -> None:
+    assert set(catalog()["checks"]) == set(CHECKS)
+    assert set(catalog()["chains"]) == set(CHAINS)
+    assert catalog()["checks"]["blockchain"]["metrics"]["height"] == {"unit": "blocks"}
+    assert catalog()["chains"]["supabase"]["needs_endpoint"] is False
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_a_schema_says_only_what_the_database_can_validate(name: str) -> None:
+    for schema in subschemas(SCHEMAS[name]):
+        assert set(schema) <= UNDERSTOOD | FOR_PEOPLE
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_a_schema_refuses_unknown_keys_and_needs_none(name: str) -> None:
+    for schema in subschemas(SCHEMAS[name]):
+        if "properties" in schema:
+            assert schema["additionalProperties"] is False
+            assert "required" not in schema
+
+
+def bounded(schema: dict[str, Any]) -> bool:
+    kind = schema.get("type")
+    if kind in ("integer", "number"):
+        return bool({"minimum", "exclusiveMinimum"} & set(schema)) and bool(
+            {"maximum", "exclusiveMaximum"} & set(schema)
+        )
+    if kind == "string":
+        return bool({"enum", "const", "maxLength", "pattern"} & set(schema))
+    return kind != "array" or "maxItems" in schema
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_every_value_is_bounded(name: str) -> None:
+    assert all(bounded(schema) for schema in subschemas(SCHEMAS[name]))
+
+
+@pytest.mark.parametrize("kind", CHECKS)
+def test_every_parameter_explains_itself_and_has_a_default(kind: str) -> None:
+    for name, schema in SCHEMAS[kind]["properties"].items():
+        assert "default" in schema, name
+        assert name == "rules" or schema.get("description"), name
+
+
+@pytest.mark.parametrize("kind", CHECKS)
+def test_intervals_and_timeouts_are_within_what_targets_may_have(kind: str) -> None:
+    entry = catalog()["checks"][kind]
+    assert 5 <= entry["interval_s"] <= 86400
+    assert 1 <= entry["timeout_s"] <= min(60, entry["interval_s"])
