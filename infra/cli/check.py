@@ -39,9 +39,8 @@ def run(args: argparse.Namespace, store: Store, screen: Screen) -> int:
     target = find_target(store, args.target)
     if args.record:
         due = store.run_check_now(target["id"], args.kind)["due"]
-        screen.line(
-            f"{due} {'check is' if due == 1 else 'checks are'} due; the next tick runs and records them"
-        )
+        one = "1 check is due; the next tick runs and records it"
+        screen.line(one if due == 1 else f"{due} checks are due; the next tick runs and records them")
         return 0
     found = tasks(target, args.kind)
     access = Access(store.observe_chain_tables, env.load().private_targets)

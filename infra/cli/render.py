@@ -4,7 +4,7 @@ import os
 import sys
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, TextIO
+from typing import TextIO
 
 COLOURS = {
     "ok": "32",
@@ -98,10 +98,3 @@ def unknown_since(then: object, now: object) -> str:
     """`unknown (since 3 min)`, or `unknown (never seen)`."""
     found = age(then, now)
     return f"unknown (since {found})" if found else "unknown (never seen)"
-
-
-def known(value: Any, now: object) -> str:  # noqa: ANN401
-    """One entry of a target's `values`: {value, unit, observed_at, known}."""
-    if not value.get("known") or value.get("value") is None:
-        return unknown_since(value.get("observed_at"), now)
-    return number(value["value"], value.get("unit"))

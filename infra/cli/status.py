@@ -67,16 +67,16 @@ def is_watched(group: Json) -> bool:
 
 def group_row(name: str, group: Json, now: str) -> list[str]:
     """One group: its status, its numbers, how old they are, and what is wrong."""
-    numbers = ", ".join(f"{label(key)} {value(group, key, unit, now)}" for key, unit in GROUPS[name].items())
     seen = f"seen {ago(group.get('observed_at'), now)}"
-    return [label(name), word(group), numbers, seen, group.get("reason") or ""]
+    return [label(name), word(group), numbers(name, group, now), seen, group.get("reason") or ""]
 
 
-def value(group: Json, key: str, unit: str, now: str) -> str:
-    """A number with its unit; one that is not known is unknown with its age, never 0."""
-    if group.get(key) is None:
+def numbers(name: str, group: Json, now: str) -> str:
+    """The numbers with their units. What is not known is unknown, with its age if nothing is: never 0."""
+    values = {key: group.get(key) for key in GROUPS[name]}
+    if all(value is None for value in values.values()):
         return unknown_since(group.get("observed_at"), now)
-    return number(group[key], unit)
+    return ", ".join(f"{label(key)} {number(value, GROUPS[name][key])}" for key, value in values.items())
 
 
 def alerts_line(alerts: Json) -> str:

@@ -69,8 +69,10 @@ version: 2
         'my.yaml:4: targets[0].endpont: is not known; did you mean "endpoint"?',
         'my.yaml:6: targets[0].checks.p2p.interval_s: must be a whole number from 5 to 86400 (is "abc")',
         'my.yaml:7: targets[0].checks.mempol: is not known; did you mean "mempool"?',
-        "my.yaml:8: targets[0].checks.quantum: cannot work on chain evm; "
-        "it offers blockchain, p2p, mempool, uptime",
+        (
+            "my.yaml:8: targets[0].checks.quantum: cannot work on chain evm; "
+            "it offers blockchain, p2p, mempool, uptime"
+        ),
         'my.yaml:9: targets[1].name: "anvil" is also the name of targets[0]',
         'my.yaml:10: targets[1].chain: is not known; did you mean "evm"?',
         "my.yaml:11: targets[2].name: is missing",
