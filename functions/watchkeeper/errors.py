@@ -38,6 +38,10 @@ class NotSupported(Inconclusive):
     """The target answers, but does not offer what was asked (outcome unknown, never down)."""
 
 
+class Refused(Inconclusive):
+    """The endpoint does not take this request (HTTP 4xx); it may take another."""
+
+
 class SettingsError(WatchkeeperError):
     """A setting is missing or wrong; the message starts with its name."""
 

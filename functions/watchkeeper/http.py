@@ -20,7 +20,7 @@ from typing import Self
 import httpx
 
 from watchkeeper.addresses import resolve
-from watchkeeper.errors import Inconclusive, ObservationError, Unreachable, clean
+from watchkeeper.errors import Inconclusive, ObservationError, Refused, Unreachable, clean
 from watchkeeper.model import Probe
 from watchkeeper.redact import redact
 from watchkeeper.settings import PrivateTargets
@@ -58,19 +58,20 @@ class Door:
         self._private_targets: PrivateTargets = private_targets
         self._max_bytes = max_bytes
         self._deadline = 0.0
-        # One per host: a pool knows the address only, and must not lend a connection to another name.
-        self._transports: dict[str, httpx.AsyncHTTPTransport] = {}
+        # A connection serves one request. A kept one is known by its address only, so it could be lent to
+        # another name; and a server that drops it just then would look unreachable.
+        self._transport = httpx.AsyncHTTPTransport(
+            verify=tls_context(), limits=httpx.Limits(max_keepalive_connections=0)
+        )
 
     async def __aenter__(self) -> Self:
-        tls_context()  # now, so that the first probe's latency does not hold it
         self._deadline = asyncio.get_running_loop().time() + self._timeout_s
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for transport in self._transports.values():
-            await transport.aclose()
+        await self._transport.aclose()
 
     async def post_json(self, url: str, payload: object, headers: Mapping[str, str] | None = None) -> object:
         """POST `payload`, return the JSON value of the reply. A refusal (4xx) in JSON is returned as well."""
@@ -110,19 +111,18 @@ class Door:
         addresses = await self._resolve(url)
         requests = [_request(method, url, address, headers or {}, content) for address in addresses]
         async with self._until_deadline():
-            response = await self._send(url.host, requests)
+            response = await self._send(requests)
             try:
                 yield response
             finally:
                 await response.aclose()
 
-    async def _send(self, host: str, requests: list[httpx.Request]) -> httpx.Response:
+    async def _send(self, requests: list[httpx.Request]) -> httpx.Response:
         """The first address that lets us connect answers; nothing was sent to the others."""
-        transport = self._transports.setdefault(host, httpx.AsyncHTTPTransport(verify=tls_context()))
         errors: list[Exception] = []
         for request in requests:
             try:
-                return await transport.handle_async_request(request)
+                return await self._transport.handle_async_request(request)
             except httpx.ConnectError as error:
                 errors.append(error)
         raise _most_telling(errors)
@@ -164,10 +164,10 @@ def parse_url(url: str) -> httpx.URL:
     """An http(s):// or tcp://host:port URL; Inconclusive with the reason for anything else."""
     try:
         parsed = httpx.URL(url)
-        if not 0 < (parsed.port or 1) < 65536:
-            raise ValueError("no such port")
     except (httpx.InvalidURL, ValueError) as error:
         raise Inconclusive(f"the endpoint is not a URL: {redact(url)}") from error
+    if not 0 < (parsed.port or 1) < 65536:
+        raise Inconclusive(f"the endpoint has no possible port: {redact(url)}")
     if parsed.scheme not in ("http", "https", "tcp") or not parsed.host:
         raise Inconclusive(f"the endpoint must be http(s)://host or tcp://host:port, not {redact(url)}")
     if parsed.scheme == "tcp" and parsed.port is None:
@@ -265,7 +265,7 @@ def _parse(body: bytes, status: int) -> object:
             problem = f"the reply is not JSON: {clean(body[:60].decode(errors='replace'), 60)}"
         else:
             return value
-    raise Inconclusive(problem if status < 400 else f"HTTP {status}: {problem}")
+    raise Refused(f"HTTP {status}: {problem}") if status >= 400 else Inconclusive(problem)
 
 
 def _not_json(body: bytes) -> str | None:

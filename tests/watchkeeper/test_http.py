@@ -193,7 +193,7 @@ def test_refused(url: str) -> None:
         ("http:///rpc", "the endpoint must be http(s)://host"),
         ("tcp://127.0.0.1", "the endpoint has no port"),
         ("http://[::1", "the endpoint is not a URL"),
-        ("http://127.0.0.1:99999/", "the endpoint is not a URL"),
+        ("http://127.0.0.1:99999/", "the endpoint has no possible port"),
         ("http://a\x00b/", "the endpoint is not a URL"),
     ],
 )

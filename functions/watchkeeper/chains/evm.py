@@ -8,7 +8,7 @@ from typing import Annotated, Any, NamedTuple
 
 from pydantic import Field
 
-from watchkeeper.errors import Inconclusive, NotSupported, ObservationError, clean
+from watchkeeper.errors import Inconclusive, NotSupported, ObservationError, Refused, clean
 from watchkeeper.model import Head, Mempool, Model, Peers
 from watchkeeper.protocols import Chain, ChainFamily, Net, Read
 
@@ -131,15 +131,32 @@ class Evm(Chain):
 
     async def _replies(self, requests: list[dict[str, Any]]) -> dict[int, Mapping[str, Any]]:
         """By id. In one batch, or one by one where the endpoint takes no batches."""
-        if len(requests) > 1:
-            batch = await self._post(requests)
-            if isinstance(batch, list):
-                return _by_id(batch, len(requests))
-        singles = [await self._post(request) for request in requests]
+        if len(requests) > 1 and (batch := await self._batch(requests)) is not None:
+            return _by_id(batch, len(requests))
+        singles = [_addressed(await self._post(request), request["id"]) for request in requests]
         return _by_id(singles, len(requests))
+
+    async def _batch(self, requests: list[dict[str, Any]]) -> list[Any] | None:
+        """The replies; None where the batch as a whole was refused."""
+        try:
+            batch = await self._post(requests)
+        except Refused:
+            return None
+        if not isinstance(batch, list) or any(_has_no_id(reply) for reply in batch):
+            return None
+        return batch
 
     async def _post(self, payload: object) -> object:
         return await self._net.post_json(self._endpoint, payload, self._settings.headers)
+
+
+def _has_no_id(reply: object) -> bool:
+    return isinstance(reply, dict) and reply.get("id") is None and "error" in reply
+
+
+def _addressed(reply: object, number: int) -> object:
+    """A lone error often comes without the id of the one call it can be about."""
+    return {**reply, "id": number} if isinstance(reply, dict) and _has_no_id(reply) else reply
 
 
 def _by_id(replies: list[Any], count: int) -> dict[int, Mapping[str, Any]]:
@@ -148,8 +165,6 @@ def _by_id(replies: list[Any], count: int) -> dict[int, Mapping[str, Any]]:
         if not isinstance(reply, dict):
             raise Inconclusive("the reply is not JSON-RPC")
         number = reply.get("id")
-        if number is None and "error" in reply:
-            raise _error("the request", reply["error"])
         if type(number) is not int or not 1 <= number <= count or number in found:
             raise Inconclusive("the reply's ids do not match the request's")
         found[number] = reply

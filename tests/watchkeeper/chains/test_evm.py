@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infra.local.anvil import Anvil
-from tests.watchkeeper.servers import answering_json, free_port, serving
+from tests.watchkeeper.servers import Talk, answering_json, free_port, read_request, reply, serving
 from watchkeeper.chains.evm import Evm, EvmSettings
 from watchkeeper.errors import Inconclusive, NotSupported, ObservationError, Unreachable
 from watchkeeper.http import Door
@@ -56,22 +56,22 @@ def healthy(request: Any, **other: Any) -> Any:  # noqa: ANN401
     )
 
 
-def no_batches(request: Any) -> Any:  # noqa: ANN401
-    if isinstance(request, list):
-        return {"jsonrpc": "2.0", "id": None, "error": {"code": -32600, "message": "batch is not supported"}}
-    return answer(request)
+NO_BATCH = {"jsonrpc": "2.0", "id": None, "error": {"code": -32600, "message": "batch is not supported"}}
 
 
 def ask(
     question: str,
-    reply: Callable[[Any], Any] = healthy,
+    answers: Callable[[Any], Any] = healthy,
     requests: list[object] | None = None,
     chain_id: int | None = None,
 ) -> Any:  # noqa: ANN401
-    """What the adapter makes of a node that talks like that, over real HTTP."""
+    """What the adapter makes of a node that answers like that, over real HTTP."""
+    return asked(question, answering_json(answers, requests), chain_id)
 
+
+def asked(question: str, talk: Talk, chain_id: int | None = None) -> Any:  # noqa: ANN401
     async def go() -> object:
-        async with serving(answering_json(reply, requests)) as port, Door(5, "loopback") as door:
+        async with serving(talk) as port, Door(5, "loopback") as door:
             return await getattr(
                 Evm(f"http://127.0.0.1:{port}", EvmSettings(chain_id=chain_id), door), question
             )()
@@ -109,8 +109,42 @@ def test_it_asks_in_one_batch_and_once_more_for_the_pace() -> None:
     ]
 
 
-def test_an_endpoint_that_takes_no_batches_is_asked_one_by_one() -> None:
-    assert ask("head", no_batches, chain_id=1) == ask("head")
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        reply(body=json.dumps(NO_BATCH).encode()),
+        reply(body=json.dumps([NO_BATCH]).encode()),
+        reply("400 Bad Request", json.dumps(NO_BATCH).encode()),
+        reply("413 Payload Too Large", b"<html>no batches here"),
+        reply("405 Method Not Allowed"),
+    ],
+)
+def test_an_endpoint_that_takes_no_batches_is_asked_one_by_one(refusal: bytes) -> None:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        request = json.loads((await read_request(reader))[1])
+        writer.write(
+            refusal if isinstance(request, list) else reply(body=json.dumps(answer(request)).encode())
+        )
+
+    assert asked("head", talk, chain_id=1) == ask("head")
+
+
+def test_an_endpoint_that_limits_our_rate_is_not_asked_again() -> None:
+    requests: list[bytes] = []
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        requests.append((await read_request(reader))[1])
+        writer.write(reply("429 Too Many Requests"))
+
+    with pytest.raises(Inconclusive, match="limits our rate"):
+        asked("head", talk)
+    assert len(requests) == 1
+
+
+def test_a_lone_error_without_an_id_is_about_the_call() -> None:
+    unsupported = {"id": None, "error": {"code": -32601, "message": "no"}}
+    with pytest.raises(NotSupported, match="the endpoint does not offer net_peerCount"):
+        ask("peers", lambda _request: unsupported)
 
 
 def test_another_chain_than_expected_is_no_healthy_node() -> None:
@@ -168,17 +202,17 @@ def test_an_error_is_told_with_its_code_and_a_capped_message() -> None:
     ],
 )
 def test_without_a_credible_earlier_block_there_is_a_head_without_a_pace(earlier: Any, pace: object) -> None:  # noqa: ANN401
-    def reply(request: Any) -> Any:  # noqa: ANN401
+    def reply_to(request: Any) -> Any:  # noqa: ANN401
         if not isinstance(request, list):
             return answer(request, eth_getBlockByNumber=earlier)
         return healthy(request)
 
-    assert ask("head", reply).avg_block_time_s == pace
+    assert ask("head", reply_to).avg_block_time_s == pace
 
 
 @pytest.mark.parametrize(("height", "pace"), [(0, None), (1, None), (2, Decimal(12)), (5, Decimal(12))])
 def test_the_pace_leaves_out_the_genesis_block(height: int, pace: Decimal | None) -> None:
-    def reply(request: Any) -> Any:  # noqa: ANN401
+    def reply_to(request: Any) -> Any:  # noqa: ANN401
         if isinstance(request, list):
             return healthy(request, eth_getBlockByNumber=block(height, 1_700_000_000 + 12 * height))
         return (
@@ -187,7 +221,7 @@ def test_the_pace_leaves_out_the_genesis_block(height: int, pace: Decimal | None
             else answer(request)
         )
 
-    assert ask("head", reply).avg_block_time_s == pace
+    assert ask("head", reply_to).avg_block_time_s == pace
 
 
 LATEST = block(100, 1_700_001_200)
@@ -217,7 +251,7 @@ def test_nonsense_is_inconclusive_and_never_a_number(case: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "reply",
+    "answers",
     [
         lambda request: [answer(request[0])],
         lambda request: [answer(request[0]), answer(request[0])],
@@ -230,9 +264,9 @@ def test_nonsense_is_inconclusive_and_never_a_number(case: str) -> None:
         lambda _request: {"error": None},
     ],
 )
-def test_a_reply_that_does_not_answer_the_request_is_inconclusive(reply: Callable[[Any], Any]) -> None:
+def test_a_reply_that_does_not_answer_the_request_is_inconclusive(answers: Callable[[Any], Any]) -> None:
     with pytest.raises(Inconclusive):
-        ask("head", reply)
+        ask("head", answers)
 
 
 def test_headers_of_the_settings_are_sent_and_must_be_printable() -> None:
@@ -243,11 +277,11 @@ def test_headers_of_the_settings_are_sent_and_must_be_printable() -> None:
 class Canned:
     """A net in which every reply is this."""
 
-    def __init__(self, reply: object) -> None:
-        self.reply = reply
+    def __init__(self, said: object) -> None:
+        self.said = said
 
     async def post_json(self, url: str, payload: object, headers: Mapping[str, str] | None = None) -> object:  # noqa: ARG002
-        return self.reply
+        return self.said
 
     async def probe(self, url: str, method: str = "GET", body_bytes: int = 0) -> Any:  # noqa: ANN401
         raise NotImplementedError
@@ -276,8 +310,8 @@ near_misses = st.lists(
 
 
 @given(garbage | near_misses, st.sampled_from(["head", "peers", "mempool"]), st.none() | st.just(1))
-def test_no_reply_whatever_breaks_the_adapter(reply: object, question: str, chain_id: int | None) -> None:
-    adapter = Evm("http://node", EvmSettings(chain_id=chain_id), Canned(reply))
+def test_no_reply_whatever_breaks_the_adapter(said: object, question: str, chain_id: int | None) -> None:
+    adapter = Evm("http://node", EvmSettings(chain_id=chain_id), Canned(said))
     try:
         observation = asyncio.run(getattr(adapter, question)())
     except ObservationError as error:
