@@ -1,0 +1,278 @@
+"""The words the SQL tests speak: a database to ask, people to ask as, and a clock that can be moved."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import psycopg
+import pytest
+from psycopg import sql
+from psycopg.types.json import Jsonb
+
+Json = dict[str, Any]
+
+TOOLS = ("watchkeeper_ingest", "watchkeeper_metrics")
+MEMBERS = ("viewer", "auditor", "responder", "admin")
+
+# What PostgREST answers with 400..409; anything else (stack depth, deadlock, internal error) is a 5xx.
+# https://docs.postgrest.org/en/stable/references/errors.html
+REFUSALS = {
+    "22": 400,  # data exception: 22023 ours, 22P02 of another type, 22P05 \\u0000, 22003 out of range
+    "23": 400,  # integrity: 23505 and 23503 are 409
+    "42501": 403,  # 401 for anon
+    "42883": 404,  # no function of that name and these arguments
+    "PT404": 404,
+    "PT409": 409,
+}
+
+
+def http_status(sqlstate: str | None) -> int:
+    """What a caller of the API sees."""
+    state = sqlstate or ""
+    if state in {"23505", "23503"}:
+        return 409
+    return REFUSALS.get(state) or REFUSALS.get(state[:2], 500)
+
+
+class Db:
+    """One connection."""
+
+    def __init__(self, connection: psycopg.Connection) -> None:
+        self.connection = connection
+
+    def run(self, statement: str, *args: Any) -> psycopg.Cursor[Any]:
+        return self.connection.execute(statement.encode(), [_adapt(arg) for arg in args])
+
+    def rows(self, statement: str, *args: Any) -> list[Any]:
+        return self.run(statement, *args).fetchall()
+
+    def value(self, statement: str, *args: Any) -> Any:
+        row = self.run(statement, *args).fetchone()
+        return None if row is None else row[0]
+
+    def values(self, statement: str, *args: Any) -> list[Any]:
+        return [row[0] for row in self.rows(statement, *args)]
+
+    def rpc(self, function: str, **args: Any) -> Any:
+        """Calls a function of the API with named arguments, as PostgREST does."""
+        named = sql.SQL(", ").join(sql.SQL("{} => %s").format(sql.Identifier(name)) for name in args)
+        call = sql.SQL("select public.{}({})").format(sql.Identifier(function), named)
+        row = self.connection.execute(call, [_adapt(arg) for arg in args.values()]).fetchone()
+        return None if row is None else row[0]
+
+    @contextmanager
+    def acting_as(self, role: str, user: UUID | None = None, **claims: Any) -> Iterator[None]:
+        """As PostgREST runs a request with that token."""
+        token = {"role": role, **({"sub": str(user)} if user else {}), **claims}
+        with self.connection.transaction():
+            self.connection.execute("select set_config('request.jwt.claims', %s, true)", [json.dumps(token)])
+            self.connection.execute(sql.SQL("set local role {}").format(sql.Identifier(role)))
+            yield
+            self.connection.execute("reset role")
+            self.connection.execute("select set_config('request.jwt.claims', '', true)")
+
+    def sign_up(self, email: str | None = None) -> UUID:
+        email = email or f"{uuid4().hex[:12]}@example.org"
+        return UUID(str(self.value("insert into auth.users (email) values (%s) returning id", email)))
+
+    def member(self, role: str, email: str | None = None) -> UUID:
+        user = self.sign_up(email)
+        self.run("insert into watchkeeper.members (user_id, role) values (%s, %s)", user, role)
+        return user
+
+    @contextmanager
+    def asking_as(self, who: str) -> Iterator[None]:
+        """As `who` of the matrix: a role of Postgres, or a signed-in person with or without a role of ours."""
+        if who in MEMBERS:
+            with self.acting_as("authenticated", self.member(who)):
+                yield
+        elif who == "authenticated":
+            with self.acting_as("authenticated", self.sign_up()):
+                yield
+        else:
+            with self.acting_as(who):
+                yield
+
+    def counts(self) -> dict[str, int]:
+        """How many rows each table holds."""
+        tables = self.values(
+            "select c.oid::regclass::text from pg_class as c join pg_namespace as n on n.oid = c.relnamespace "
+            "where n.nspname in ('public', 'watchkeeper') and c.relkind in ('r', 'p') order by 1"
+        )
+        return {table: self.value(f"select count(*) from {table}") for table in tables}  # noqa: S608
+
+
+def _adapt(arg: Any) -> Any:
+    return Jsonb(arg) if isinstance(arg, (dict, list)) else arg
+
+
+@contextmanager
+def refused(db: Db, *states: str, naming: str = "") -> Iterator[None]:
+    """The block is refused with one of the states, a message that begins with `naming`, and nothing is written."""
+    before = db.counts()
+    with pytest.raises(psycopg.Error) as caught, db.connection.transaction():
+        yield
+    assert caught.value.sqlstate in states, caught.value
+    assert (caught.value.diag.message_primary or "").startswith(naming), caught.value
+    assert db.counts() == before
+
+
+# Targets and results ---------------------------------------------------------------------------------------------
+
+CATALOG: Json = {
+    "checks": {
+        "blockchain": {
+            "params_schema": {
+                "type": "object",
+                "additionalProperties": False,
+                "properties": {
+                    "block_time_s": {"type": "number", "exclusiveMinimum": 0, "maximum": 86400},
+                    "blind_threshold": {"type": "integer", "minimum": 1, "maximum": 1000},
+                    "mode": {"anyOf": [{"enum": ["fast", "slow"]}, {"type": "null"}]},
+                    "rules": {"$ref": "#/$defs/Rules"},
+                },
+                "$defs": {
+                    "Rules": {"type": "object", "additionalProperties": {"$ref": "#/$defs/Rule"}},
+                    "Rule": {
+                        "type": "object",
+                        "additionalProperties": False,
+                        "properties": {"enabled": {"type": "boolean"}},
+                    },
+                },
+            },
+            "interval_s": 60,
+            "timeout_s": 10,
+        },
+        **{
+            kind: {"params_schema": {"type": "object", "properties": {}}, "interval_s": seconds, "timeout_s": 10}
+            for kind, seconds in (("p2p", 30), ("mempool", 45), ("quantum", 60), ("economics", 60), ("uptime", 60))
+        },
+    },
+    "chains": {
+        "evm": {
+            "settings_schema": {"type": "object", "additionalProperties": {"type": "string"}},
+            "kinds": ["blockchain", "p2p", "mempool", "uptime"],
+            "needs_endpoint": True,
+        },
+        "supabase": {
+            "settings_schema": {"type": "object"},
+            "kinds": ["blockchain", "p2p", "mempool", "quantum", "economics"],
+            "needs_endpoint": False,
+        },
+    },
+    "networks": {},
+    "private_targets": "loopback",
+}
+
+
+def a_target(name: str = "anvil", checks: Mapping[str, Any] | None = None, **more: Any) -> Json:
+    return {
+        "name": name,
+        "chain": "evm",
+        "endpoint": "http://127.0.0.1:8545",
+        "checks": dict(checks) if checks is not None else {"blockchain": {}},
+        **more,
+    }
+
+
+def finding(state: str, alert_type: str = "endpoint_unreachable", severity: str = "critical", **more: Any) -> Json:
+    return {"alert_type": alert_type, "state": state, "severity": severity, "message": f"{alert_type}: {state}", **more}
+
+
+def sample(name: str, value: Any, **more: Any) -> Json:
+    return {"name": name, "value": value, **more}
+
+
+def result(task: Mapping[str, Any], outcome: str = "ok", *findings: Json, **more: Any) -> Json:
+    return {
+        "check_id": task["check_id"],
+        "due_at": task["due_at"],
+        "outcome": outcome,
+        "reason": None if outcome == "ok" else f"it was {outcome}",
+        "started_at": task["due_at"],
+        "finished_at": task["due_at"],
+        "findings": list(findings),
+        **more,
+    }
+
+
+class World:
+    """A database with a catalog, and a clock that starts a day ago (rows from the future are refused)."""
+
+    def __init__(self, db: Db) -> None:
+        self.db = db
+        self.start = (datetime.now(UTC) - timedelta(days=1)).replace(second=0, microsecond=0)
+        if db.value("select count(*) from watchkeeper.catalog") == 0:
+            db.rpc("publish_catalog", catalog=CATALOG)
+
+    def at(self, seconds: float) -> datetime:
+        return self.start + timedelta(seconds=seconds)
+
+    def target(self, name: str = "anvil", checks: Mapping[str, Any] | None = None, **more: Any) -> Json:
+        """Saves a target at the start of time."""
+        saved: Json = self.db.value(
+            "select watchkeeper.save_target(%s, %s)", a_target(name, checks, **more), self.start
+        )
+        return saved
+
+    def check_id(self, target: Mapping[str, Any], kind: str = "blockchain") -> str:
+        return str(
+            self.db.value("select id from watchkeeper.checks where target_id = %s and kind = %s", target["id"], kind)
+        )
+
+    def tick(self, seconds: float, horizon_s: int = 60) -> list[Json]:
+        tasks: list[Json] = self.db.value(
+            "select watchkeeper.claim_due_checks(%s, %s)", self.at(seconds), horizon_s
+        )
+        return tasks
+
+    def record(self, seconds: float, results: Iterable[Json]) -> Json:
+        answer: Json = self.db.value(
+            "select watchkeeper.record_check_results(%s, %s)", list(results), self.at(seconds)
+        )
+        return answer
+
+    def step(self, minute: int, outcome: str, *findings: Json, **more: Any) -> Json:
+        """One minute: claim what is due and record this of it."""
+        tasks = self.tick(60 * minute)
+        return self.record(60 * minute + 50, [result(task, outcome, *findings, **more) for task in tasks])
+
+    def history(self, *states: str, **more: Any) -> list[list[str]]:
+        """One state of `endpoint_unreachable` a minute; returns what each of them changed."""
+        outcome = {"breach": "fail", "clear": "ok", "unknown": "unknown"}
+        minute = int(self.db.value("select count(*) from watchkeeper.runs"))
+        changes = []
+        for offset, state in enumerate(states):
+            answer = self.step(minute + offset, outcome[state], finding(state, **more), blind_threshold=1000)
+            changes.append([each["transition"] for each in answer["transitions"]])
+        return changes
+
+    def summary(self, seconds: float) -> Json:
+        answer: Json = self.db.value("select watchkeeper.get_system_health_summary(%s)", self.at(seconds))
+        return answer
+
+    def targets(self, seconds: float) -> list[Json]:
+        answer: list[Json] = self.db.value("select watchkeeper.list_targets(%s)", self.at(seconds))
+        return answer
+
+    def alerts(self, **wanted: Any) -> list[Json]:
+        """Newest first."""
+        answer: list[Json] = self.db.rpc("list_alerts", **wanted)
+        return answer
+
+    def firing(self) -> list[str]:
+        return sorted(alert["alert_type"] for alert in self.alerts(status="firing"))
+
+
+def changes(answer: Mapping[str, Any]) -> list[tuple[str, str]]:
+    return [(each["alert_type"], each["transition"]) for each in answer["transitions"]]
+
+
+def only(rows: Sequence[Any]) -> Any:
+    assert len(rows) == 1, rows
+    return rows[0]
