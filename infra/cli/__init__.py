@@ -35,8 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code."""
     args = parser().parse_args(argv)
     try:
-        with open_store() as store:
-            return int(args.run(args, store, Screen()))
+        return run(args)
     except StoreUnreachable as error:
         return complain(f"unknown: Supabase did not answer ({error.message})", PROBLEM)
     except StoreError as error:
@@ -49,6 +48,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         return OK
     except KeyboardInterrupt:
         return complain("interrupted", 130)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the chosen command, and know that what it printed has arrived."""
+    with open_store() as store:
+        code = int(args.run(args, store, Screen()))
+    sys.stdout.flush()
+    return code
 
 
 def parser() -> argparse.ArgumentParser:

@@ -8,7 +8,7 @@ from typing import Any
 
 from infra.cli import env
 from infra.cli.names import NotThere, find_target
-from infra.cli.render import Screen, label, number
+from infra.cli.render import Screen, clean, label, number
 from watchkeeper.model import CheckResult, Task
 from watchkeeper.run import Access, run_all
 from watchkeeper.store import Store
@@ -75,8 +75,10 @@ def task(target: Json, kind: str) -> Task:
 def show(task: Task, result: CheckResult, screen: Screen) -> None:
     """The outcome with its reason, what was measured, and what each rule says."""
     took_ms = (result.finished_at - result.started_at).total_seconds() * 1000
-    reason = f"  {result.reason}" if result.reason else ""
-    screen.line(f"{task.target} {task.kind}  {screen.status(result.outcome)}  {took_ms:.0f} ms{reason}")
+    reason = f"  {clean(result.reason)}" if result.reason else ""
+    screen.line(
+        f"{clean(task.target)} {task.kind}  {screen.status(result.outcome)}  {took_ms:.0f} ms{reason}"
+    )
     screen.table([[label(s.name), number(s.value, s.unit), s.severity] for s in result.samples])
     screen.table(
         [[f.state, f.alert_type, f.severity, f.message] for f in result.findings],

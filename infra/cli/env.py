@@ -24,7 +24,10 @@ def load(cwd: Path | None = None, environ: Mapping[str, str] = os.environ) -> Se
             "is not set, and there is no .watchkeeper/env here or above. Run `make up` for a laptop stack, "
             "or set SUPABASE_URL and SUPABASE_SECRET_KEY.",
         )
-    return Settings.from_env(parse(file.read_text(encoding="utf-8")))
+    try:
+        return Settings.from_env(parse(file.read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError("SUPABASE_URL", f"{file} cannot be read: {error}") from None
 
 
 def find(start: Path) -> Path | None:

@@ -31,7 +31,7 @@ class Screen:
         self._colour = self._stream.isatty() and wanted if colour is None else colour
 
     def line(self, text: str = "") -> None:
-        """One line, without the control characters a target could have put into it."""
+        """One line as it stands; what came from elsewhere goes through `clean` first."""
         print(text, file=self._stream)
 
     def status(self, word: str, width: int = 0) -> str:

@@ -4,7 +4,7 @@ import argparse
 import json
 from typing import Any
 
-from infra.cli.render import Screen, age, ago, label, number, unknown_since
+from infra.cli.render import Screen, age, ago, clean, label, number, unknown_since
 from watchkeeper.store import Store
 
 Json = dict[str, Any]
@@ -43,7 +43,9 @@ def run(args: argparse.Namespace, store: Store, screen: Screen) -> int:
 def show(summary: Json, screen: Screen) -> None:
     """The verdict with its reason, then each group, each target, and the monitor itself."""
     now = summary["generated_at"]
-    screen.line(f"{screen.status(word(summary).upper())}  {summary.get('reason') or 'no reason given'}")
+    screen.line(
+        f"{screen.status(word(summary).upper())}  {clean(summary.get('reason') or 'no reason given')}"
+    )
     screen.line(f"{alerts_line(summary.get('alerts') or {})}; {pulse(summary.get('monitoring') or {}, now)}")
     watched = {name: group for name in GROUPS if is_watched(group := summary.get(name) or {})}
     if watched:

@@ -7,6 +7,8 @@ from typing import Any
 
 import yaml
 
+from infra.cli.render import clean
+
 MAX_BYTES = 1024 * 1024
 MAX_DEPTH = 20
 
@@ -171,7 +173,7 @@ def _scalar(node: yaml.Node) -> str | int | float | bool | None:
 
 
 def _line(name: str, problem: Problem) -> str:
-    return ": ".join(part for part in (f"{name}:{problem.line}", problem.place, problem.text) if part)
+    return clean(": ".join(part for part in (f"{name}:{problem.line}", problem.place, problem.text) if part))
 
 
 def _refusal(name: str, line: int, text: str) -> FileError:

@@ -1,14 +1,14 @@
-"""A fresh database and settings for each test of a handler."""
+"""A fresh pretended database and settings for each test of a handler."""
 
 import pytest
 
-from tests.handlers.doubles import Database
+from tests.handlers.doubles import Rpcs
 from watchkeeper.settings import Settings
 
 
 @pytest.fixture
-def database() -> Database:
-    return Database()
+def rpcs() -> Rpcs:
+    return Rpcs()
 
 
 @pytest.fixture

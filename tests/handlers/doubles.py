@@ -26,7 +26,7 @@ class Context:
         return self.remaining_ms
 
 
-class Database:
+class Rpcs:
     """Answers the RPCs over HTTP as PostgREST does; keeps every call with its arguments."""
 
     def __init__(self) -> None:

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from handlers import run_checks
-from tests.handlers.doubles import Context, Database, Json, refusal
+from tests.handlers.doubles import Context, Json, Rpcs, refusal
 from watchkeeper.settings import Settings
 
 COUNTS = {"recorded": 1, "repeated": 0, "late": 0, "dropped": 0, "transitions": []}
@@ -22,9 +22,9 @@ COUNTS = {"recorded": 1, "repeated": 0, "late": 0, "dropped": 0, "transitions": 
 class Worker:
     """One process of the function with its database."""
 
-    def __init__(self, database: Database) -> None:
-        self.database = database
-        database.answers["record_check_results"] = lambda _: COUNTS
+    def __init__(self, rpcs: Rpcs) -> None:
+        self.rpcs = rpcs
+        rpcs.answers["record_check_results"] = lambda _: COUNTS
 
     def run(self, *bodies: str) -> list[str]:
         """The ids of the messages that come again."""
@@ -32,16 +32,16 @@ class Worker:
         return [failure["itemIdentifier"] for failure in reply["batchItemFailures"]]
 
     def recorded(self) -> list[Json]:
-        return [r for args in self.database.called("record_check_results") for r in args["results"]]
+        return [r for args in self.rpcs.called("record_check_results") for r in args["results"]]
 
 
 @pytest.fixture
-def worker(database: Database, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Worker]:
-    store = database.store()
+def worker(rpcs: Rpcs, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Worker]:
+    store = rpcs.store()
     monkeypatch.setattr(run_checks, "store", lambda: store)
     monkeypatch.setattr(run_checks, "settings", lambda: settings)
     run_checks.access.cache_clear()
-    yield Worker(database)
+    yield Worker(rpcs)
     run_checks.access.cache_clear()
 
 
@@ -115,7 +115,7 @@ def message(*tasks: Json) -> str:
 
 def test_all_tasks_of_a_batch_are_recorded_in_one_call(worker: Worker, service: str, nobody: str) -> None:
     assert worker.run(message(task(1, service), task(2, nobody)), message(task(3, service))) == []
-    assert len(worker.database.called("record_check_results")) == 1
+    assert len(worker.rpcs.called("record_check_results")) == 1
     outcomes = {UUID(r["check_id"]).int: r["outcome"] for r in worker.recorded()}
     assert outcomes == {1: "ok", 2: "fail", 3: "ok"}
 
@@ -150,7 +150,7 @@ def test_a_stale_task_is_not_run(worker: Worker, service: str) -> None:
 
 def test_nothing_is_recorded_when_nothing_was_run(worker: Worker, service: str) -> None:
     assert worker.run(message(task(1, service, age=timedelta(hours=1)))) == []
-    assert worker.database.calls == []
+    assert worker.rpcs.calls == []
 
 
 @pytest.mark.parametrize(
@@ -164,7 +164,7 @@ def test_nothing_is_recorded_when_nothing_was_run(worker: Worker, service: str) 
 def test_a_batch_that_cannot_be_recorded_comes_again(
     worker: Worker, service: str, answer: httpx.Response
 ) -> None:
-    worker.database.answers["record_check_results"] = lambda _: answer
+    worker.rpcs.answers["record_check_results"] = lambda _: answer
     assert worker.run(message(task(1, service)), message(task(2, service)), "{") == ["m0", "m1", "m2"]
 
 
@@ -177,14 +177,14 @@ def test_a_result_that_is_refused_does_not_spoil_the_others(worker: Worker, serv
                 return refusal("22023", f"results[{n}].samples[0].value: must be a finite number")
         return COUNTS
 
-    worker.database.answers["record_check_results"] = picky
+    worker.rpcs.answers["record_check_results"] = picky
     assert worker.run(message(*(task(n, service) for n in (1, 2, 3)))) == []
-    last = worker.database.called("record_check_results")[-1]["results"]
+    last = worker.rpcs.called("record_check_results")[-1]["results"]
     assert [UUID(r["check_id"]).int for r in last] == [1, 3]
 
 
 def test_a_refusal_of_a_result_that_was_not_sent_comes_again(worker: Worker, service: str) -> None:
-    worker.database.answers["record_check_results"] = lambda _: refusal("22023", "results[9].outcome: no")
+    worker.rpcs.answers["record_check_results"] = lambda _: refusal("22023", "results[9].outcome: no")
     assert worker.run(message(task(1, service))) == ["m0"]
 
 
@@ -193,13 +193,13 @@ def test_more_than_a_thousand_results_take_more_calls(
 ) -> None:
     monkeypatch.setattr(run_checks, "RESULTS_PER_CALL", 2)
     worker.run(message(*(task(n, service) for n in range(1, 6))))
-    sizes = [len(args["results"]) for args in worker.database.called("record_check_results")]
+    sizes = [len(args["results"]) for args in worker.rpcs.called("record_check_results")]
     assert sizes == [2, 2, 1]
 
 
 def test_what_fired_is_logged(worker: Worker, nobody: str, caplog: pytest.LogCaptureFixture) -> None:
     fired = {"alert_id": "a", "target": "t", "alert_type": "service_down", "transition": "fired"}
-    worker.database.answers["record_check_results"] = lambda _: {**COUNTS, "transitions": [fired]}
+    worker.rpcs.answers["record_check_results"] = lambda _: {**COUNTS, "transitions": [fired]}
     worker.run(message(task(1, nobody)))
     assert "service_down" in [getattr(record, "alert_type", None) for record in caplog.records]
 

@@ -9,7 +9,7 @@ import pytest
 from moto import mock_aws
 
 from handlers import schedule_checks
-from tests.handlers.doubles import Context, Database, Json, refusal
+from tests.handlers.doubles import Context, Json, Rpcs, refusal
 from watchkeeper.settings import Settings
 
 if TYPE_CHECKING:
@@ -25,11 +25,11 @@ def task(n: int = 1, kind: str = "p2p", delay_s: float = 0) -> Json:
 class Tick:
     """One process of the function, with its queues and its database."""
 
-    def __init__(self, sqs: "SQSClient", database: Database) -> None:
-        self.sqs, self.database = sqs, database
+    def __init__(self, sqs: "SQSClient", rpcs: Rpcs) -> None:
+        self.sqs, self.rpcs = sqs, rpcs
         self.pages: list[list[Json]] = []
-        database.answers["publish_catalog"] = lambda _: None
-        database.answers["claim_due_checks"] = lambda _: self.pages.pop(0) if self.pages else []
+        rpcs.answers["publish_catalog"] = lambda _: None
+        rpcs.answers["claim_due_checks"] = lambda _: self.pages.pop(0) if self.pages else []
 
     def claims(self, *pages: list[Json]) -> None:
         self.pages = list(pages)
@@ -50,20 +50,20 @@ class Tick:
 
 
 @pytest.fixture
-def tick(database: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[Tick]:
+def tick(rpcs: Rpcs, monkeypatch: pytest.MonkeyPatch) -> Iterator[Tick]:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
     with mock_aws():
         sqs: SQSClient = boto3.client("sqs", region_name="eu-central-1")
         urls = {kind: sqs.create_queue(QueueName=kind)["QueueUrl"] for kind in ("p2p", "mempool")}
-        store = database.store()
+        store = rpcs.store()
         monkeypatch.setattr(
             schedule_checks, "settings", lambda: Settings("http://db", "key", queue_urls=urls)
         )
         monkeypatch.setattr(schedule_checks, "store", lambda: store)
         monkeypatch.setattr(schedule_checks, "sqs", lambda: sqs)
         schedule_checks.publish_catalog_once.cache_clear()
-        yield Tick(sqs, database)
+        yield Tick(sqs, rpcs)
         schedule_checks.publish_catalog_once.cache_clear()
 
 
@@ -87,16 +87,16 @@ def test_a_quiet_minute_sends_nothing(tick: Tick) -> None:
 def test_the_catalog_is_published_once_per_process(tick: Tick) -> None:
     tick.run()
     tick.run()
-    (published,) = tick.database.called("publish_catalog")
+    (published,) = tick.rpcs.called("publish_catalog")
     assert {"checks", "chains", "networks", "private_targets"} <= published["catalog"].keys()
 
 
 def test_a_catalog_that_cannot_be_published_does_not_stop_the_tick(tick: Tick) -> None:
-    tick.database.answers["publish_catalog"] = lambda _: refusal("22023", "catalog: must be a JSON object")
+    tick.rpcs.answers["publish_catalog"] = lambda _: refusal("22023", "catalog: must be a JSON object")
     tick.claims([task()])
     assert tick.run()["sent"] == 1
     tick.run()
-    assert len(tick.database.called("publish_catalog")) == 2
+    assert len(tick.rpcs.called("publish_catalog")) == 2
 
 
 def test_a_full_claim_is_followed_by_another(tick: Tick, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -109,7 +109,7 @@ def test_many_slots_of_one_check_are_not_a_full_claim(tick: Tick, monkeypatch: p
     monkeypatch.setattr(schedule_checks, "CHECKS_PER_CLAIM", 2)
     tick.claims([task(1, delay_s=0), task(1, delay_s=5), task(1, delay_s=10)])
     tick.run()
-    assert len(tick.database.called("claim_due_checks")) == 1
+    assert len(tick.rpcs.called("claim_due_checks")) == 1
 
 
 def test_nothing_more_is_claimed_when_there_is_no_time_to_send_it(

@@ -6,7 +6,7 @@ import pytest
 
 import infra.cli
 from infra.cli import env
-from tests.handlers.doubles import Database
+from tests.handlers.doubles import Rpcs
 from watchkeeper.settings import Settings
 
 
@@ -22,8 +22,8 @@ class Ran:
 class Command:
     """`watchkeeper` with its database."""
 
-    def __init__(self, database: Database, capsys: pytest.CaptureFixture[str]) -> None:
-        self.database = database
+    def __init__(self, rpcs: Rpcs, capsys: pytest.CaptureFixture[str]) -> None:
+        self.rpcs = rpcs
         self._capsys = capsys
 
     def __call__(self, *words: str) -> Ran:
@@ -37,7 +37,7 @@ class Command:
 
 @pytest.fixture
 def command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
-    database = Database()
-    monkeypatch.setattr(infra.cli, "open_store", database.store)
+    rpcs = Rpcs()
+    monkeypatch.setattr(infra.cli, "open_store", rpcs.store)
     monkeypatch.setattr(env, "load", lambda: Settings("http://db", "key", private_targets="loopback"))
-    return Command(database, capsys)
+    return Command(rpcs, capsys)

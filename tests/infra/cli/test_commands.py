@@ -58,7 +58,7 @@ def target(name: str = "anvil", **changes: object) -> Json:
 
 
 def test_status_says_all_is_well(command: Command) -> None:
-    command.database.answers["get_system_health_summary"] = lambda _: summary()
+    command.rpcs.answers["get_system_health_summary"] = lambda _: summary()
     ran = command("status")
     assert ran.code == 0
     assert ran.out.splitlines()[:2] == ["OK  all is well", "no alert fires; last tick 40 s ago"]
@@ -68,7 +68,7 @@ def test_status_says_all_is_well(command: Command) -> None:
 
 def test_what_is_not_known_is_unknown_with_its_age_and_never_zero(command: Command) -> None:
     silent = group("unknown", stale=True, reason="no result since 3 min ago")
-    command.database.answers["get_system_health_summary"] = lambda _: summary(
+    command.rpcs.answers["get_system_health_summary"] = lambda _: summary(
         status="unknown", p2p_network=silent
     )
     ran = command("status")
@@ -81,40 +81,38 @@ def test_what_is_not_known_is_unknown_with_its_age_and_never_zero(command: Comma
 
 @pytest.mark.parametrize("status", ["warning", "critical", "unknown", None, "something new"])
 def test_only_ok_exits_with_zero(command: Command, status: str | None) -> None:
-    command.database.answers["get_system_health_summary"] = lambda _: summary(status=status, reason="why")
+    command.rpcs.answers["get_system_health_summary"] = lambda _: summary(status=status, reason="why")
     assert command("status").code == 1
     assert command("status", "--json").code == 1
 
 
 def test_a_dead_monitor_does_not_look_healthy(command: Command) -> None:
     blind = {"last_tick_at": None, "blind_since": THEN}
-    command.database.answers["get_system_health_summary"] = lambda _: summary(
-        status="unknown", monitoring=blind
-    )
+    command.rpcs.answers["get_system_health_summary"] = lambda _: summary(status="unknown", monitoring=blind)
     assert "last tick never, BLIND since 3 min" in command("status").out
 
 
 def test_a_summary_with_nothing_in_it_is_unknown(command: Command) -> None:
-    command.database.answers["get_system_health_summary"] = lambda _: {"generated_at": NOW}
+    command.rpcs.answers["get_system_health_summary"] = lambda _: {"generated_at": NOW}
     ran = command("status")
     assert ran.code == 1
     assert ran.out.startswith("UNKNOWN  no reason given\nalerts unknown; last tick never\n")
 
 
 def test_json_is_what_the_database_said(command: Command) -> None:
-    command.database.answers["get_system_health_summary"] = lambda _: summary()
+    command.rpcs.answers["get_system_health_summary"] = lambda _: summary()
     assert json.loads(command("status", "--json").out) == summary()
 
 
 def test_a_database_that_does_not_answer_is_a_problem_not_silence(command: Command) -> None:
-    command.database.answers["get_system_health_summary"] = lambda _: refusal("503", "upstream", 503)
+    command.rpcs.answers["get_system_health_summary"] = lambda _: refusal("503", "upstream", 503)
     ran = command("status")
     assert (ran.code, ran.out) == (1, "")
     assert ran.err.startswith("unknown: Supabase did not answer")
 
 
 def test_a_refusal_is_said_in_the_words_of_the_database(command: Command) -> None:
-    command.database.answers["grant_role"] = lambda _: refusal(
+    command.rpcs.answers["grant_role"] = lambda _: refusal(
         "PT404", "email: nobody has signed up as a@b.c", 404
     )
     ran = command("members", "grant", "a@b.c", "viewer")
@@ -149,19 +147,19 @@ def file(tmp_path: Path) -> Path:
 
 
 def test_apply_prints_the_plan(command: Command, file: Path) -> None:
-    command.database.answers["apply_targets"] = lambda _: PLAN
+    command.rpcs.answers["apply_targets"] = lambda _: PLAN
     ran = command("targets", "apply", str(file), "--dry-run", "--prune")
     assert ran.code == 0
     assert "+ a  created\n~ b  changed\n" in ran.out
     assert "1 created, 1 changed, 0 deleted, 0 unchanged (dry run: nothing was changed)" in ran.out
-    (args,) = command.database.called("apply_targets")
+    (args,) = command.rpcs.called("apply_targets")
     assert (args["prune"], args["dry_run"]) == (True, True)
 
 
 def test_a_bad_file_never_reaches_the_database(command: Command, file: Path) -> None:
     file.write_text("targets:\n  - nam: a\n")
     ran = command("targets", "apply", str(file))
-    assert (ran.code, command.database.calls) == (2, [])
+    assert (ran.code, command.rpcs.calls) == (2, [])
     assert ran.err.splitlines() == [
         'my.yaml:2: targets[0].nam: is not known; did you mean "name"?',
         "my.yaml:2: targets[0].name: is missing",
@@ -170,23 +168,23 @@ def test_a_bad_file_never_reaches_the_database(command: Command, file: Path) -> 
 
 def test_what_the_database_refuses_is_told_with_its_line(command: Command, file: Path) -> None:
     said = "targets[1].endpoint: 10.0.0.1 is a private address; set PRIVATE_TARGETS=all to allow it"
-    command.database.answers["apply_targets"] = lambda _: refusal("22023", said)
+    command.rpcs.answers["apply_targets"] = lambda _: refusal("22023", said)
     ran = command("targets", "apply", str(file))
     assert (ran.code, ran.err) == (2, f"my.yaml:5: {said}\n")
 
 
 def test_export_is_what_apply_takes(command: Command, file: Path) -> None:
-    command.database.answers["list_targets"] = lambda _: [target("b"), target("a")]
-    command.database.answers["apply_targets"] = lambda _: PLAN
+    command.rpcs.answers["list_targets"] = lambda _: [target("b"), target("a")]
+    command.rpcs.answers["apply_targets"] = lambda _: PLAN
     file.write_text(command("targets", "export").out)
     assert command("targets", "apply", str(file)).code == 0
-    (args,) = command.database.called("apply_targets")
+    (args,) = command.rpcs.called("apply_targets")
     assert [t["name"] for t in args["targets"]] == ["a", "b"]
     assert args["targets"][0]["checks"] == {"uptime": {"interval_s": 60, "timeout_s": 5}}
 
 
 def test_list_shows_each_target_with_its_reason(command: Command) -> None:
-    command.database.answers["list_targets"] = lambda _: [
+    command.rpcs.answers["list_targets"] = lambda _: [
         target(status="unknown", reason="uptime: not measured yet")
     ]
     assert command("targets", "list").out == "  anvil  unknown  service  uptime  uptime: not measured yet\n"
@@ -194,43 +192,43 @@ def test_list_shows_each_target_with_its_reason(command: Command) -> None:
 
 @pytest.mark.parametrize(("verb", "paused"), [("pause", True), ("resume", False)])
 def test_a_target_is_paused_by_its_name(command: Command, verb: str, paused: bool) -> None:
-    command.database.answers["list_targets"] = lambda _: [target()]
-    command.database.answers["pause_target"] = lambda _: target()
+    command.rpcs.answers["list_targets"] = lambda _: [target()]
+    command.rpcs.answers["pause_target"] = lambda _: target()
     assert command("targets", verb, "anvil").code == 0
-    assert command.database.called("pause_target") == [{"target_id": target()["id"], "paused": paused}]
+    assert command.rpcs.called("pause_target") == [{"target_id": target()["id"], "paused": paused}]
 
 
 def test_a_name_nobody_has_comes_with_what_was_meant(command: Command) -> None:
-    command.database.answers["list_targets"] = lambda _: [target()]
+    command.rpcs.answers["list_targets"] = lambda _: [target()]
     ran = command("targets", "pause", "anvl")
     assert (ran.code, ran.err) == (2, 'no target is called "anvl"; did you mean "anvil"?\n')
 
 
 def test_check_probes_from_here_and_records_nothing(command: Command) -> None:
-    command.database.answers["list_targets"] = lambda _: [target()]
+    command.rpcs.answers["list_targets"] = lambda _: [target()]
     ran = command("check", "anvil")
     assert ran.code == 1
     assert "anvil uptime  fail" in ran.out
     assert "breach   service_down" in ran.out
-    assert [function for function, _ in command.database.calls] == ["list_targets"]
+    assert [function for function, _ in command.rpcs.calls] == ["list_targets"]
 
 
 def test_check_as_json_is_what_would_be_recorded(command: Command) -> None:
-    command.database.answers["list_targets"] = lambda _: [target()]
+    command.rpcs.answers["list_targets"] = lambda _: [target()]
     (result,) = json.loads(command("check", "anvil", "--kind", "uptime", "--json").out)
     assert result["outcome"] == "fail"
     assert result["check_id"] == target()["checks"]["uptime"]["check_id"]
 
 
 def test_check_record_makes_the_checks_due(command: Command) -> None:
-    command.database.answers["list_targets"] = lambda _: [target()]
-    command.database.answers["run_check_now"] = lambda _: {"due": 1}
+    command.rpcs.answers["list_targets"] = lambda _: [target()]
+    command.rpcs.answers["run_check_now"] = lambda _: {"due": 1}
     ran = command("check", "anvil", "--record")
     assert (ran.code, ran.out) == (0, "1 check is due; the next tick runs and records it\n")
 
 
 def test_a_kind_the_target_has_not_is_a_mistake(command: Command) -> None:
-    command.database.answers["list_targets"] = lambda _: [target()]
+    command.rpcs.answers["list_targets"] = lambda _: [target()]
     ran = command("check", "anvil", "--kind", "p2p")
     assert (ran.code, ran.err) == (2, "anvil has no p2p check; it has uptime\n")
 
@@ -249,34 +247,32 @@ ALERT = {
 
 
 def test_an_alert_that_fires_is_a_problem(command: Command) -> None:
-    command.database.answers["list_alerts"] = lambda _: [ALERT]
+    command.rpcs.answers["list_alerts"] = lambda _: [ALERT]
     ran = command("alerts")
     assert ran.code == 1
     assert "firing  critical  anvil  service_down" in ran.out
     assert "on it: ann@example.org" in ran.out
-    assert command.database.called("list_alerts")[0]["status"] == "firing"
+    assert command.rpcs.called("list_alerts")[0]["status"] == "firing"
 
 
 def test_what_a_target_wrote_cannot_move_the_cursor(command: Command) -> None:
-    command.database.answers["list_alerts"] = lambda _: [ALERT]
+    command.rpcs.answers["list_alerts"] = lambda _: [ALERT]
     assert "\x1b" not in command("alerts").out
 
 
 def test_alerts_that_are_over_are_no_problem(command: Command) -> None:
-    command.database.answers["list_alerts"] = lambda _: [{**ALERT, "status": "resolved"}]
+    command.rpcs.answers["list_alerts"] = lambda _: [{**ALERT, "status": "resolved"}]
     assert command("alerts", "--status", "all").code == 0
-    assert command.database.called("list_alerts")[0]["status"] is None
+    assert command.rpcs.called("list_alerts")[0]["status"] is None
 
 
 def test_members_are_listed(command: Command) -> None:
-    command.database.answers["list_members"] = lambda _: [
-        {"email": "a@b.c", "role": "admin", "granted_at": NOW}
-    ]
+    command.rpcs.answers["list_members"] = lambda _: [{"email": "a@b.c", "role": "admin", "granted_at": NOW}]
     assert command("members", "list").out == "  a@b.c  admin  since 2026-11-23\n"
 
 
 def test_every_chain_and_kind_can_be_written_in_a_file(command: Command, file: Path) -> None:
-    command.database.answers["apply_targets"] = lambda _: PLAN
+    command.rpcs.answers["apply_targets"] = lambda _: PLAN
     for chain, family in catalog()["chains"].items():
         checks = ", ".join(f"{kind}: " for kind in family["kinds"])
         file.write_text(
