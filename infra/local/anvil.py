@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 from infra.local import node
 from infra.local.paths import STATE
@@ -43,15 +44,19 @@ class Anvil:
 def main() -> int:
     """`make anvil`: one in the foreground, on the port the running stack watches."""
     try:
-        port = running_port(STATE, "anvil_port") or Ports.from_env().anvil_port
-        if accepts(port):
-            raise LocalError(f"port {port} answers already: the node is up, or choose another, make anvil ANVIL_PORT=")
-        words = command(port)
+        become_anvil(running_port(STATE, "anvil_port") or Ports.from_env().anvil_port)
     except LocalError as error:
         complain(f"make anvil: {error}")
         return 1
+
+
+def become_anvil(port: int) -> NoReturn:
+    """Replaces this process, so that Ctrl-C and kill reach the node itself."""
+    if accepts(port):
+        raise LocalError(f"port {port} answers already; another one: make anvil ANVIL_PORT={port + 1}")
+    words = command(port)
     say(f"anvil on http://{HOST}:{port}, a block every {BLOCK_TIME_S} s; Ctrl-C stops it")
-    os.execv(words[0], words)  # noqa: S606  (becomes the node, so that Ctrl-C and kill reach it)
+    os.execv(words[0], words)  # noqa: S606
 
 
 if __name__ == "__main__":

@@ -61,7 +61,7 @@ class Aws:
 
     def client(self, service: str) -> Any:
         """A boto3 client of it. Typed as Any: which methods there are depends on the name."""
-        return boto3.client(  # type: ignore[call-overload]
+        return boto3.client(
             service,
             endpoint_url=self.url,
             region_name=REGION,

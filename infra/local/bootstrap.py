@@ -80,7 +80,7 @@ def ensure_environment(uv: Path) -> Interpreter:
         run([uv, "venv", "--quiet", "--clear", "--python", python.path, VENV])
         current.note = str(python)
         if python.version[:2] != WANTED:
-            current.note += f"; no {WANTED[0]}.{WANTED[1]} to be had, so the local Lambdas are built for this one"
+            current.note += f"; no {WANTED[0]}.{WANTED[1]} here, so the local Lambdas are built for this one"
     stamps.forget("packages")
     stamps.mark("venv", ".".join(map(str, python.version)))
     return python
@@ -93,8 +93,9 @@ def ensure_packages(uv: Path, python: Interpreter) -> None:
         return
     stamps.forget("packages")
     with step("Python packages"):
-        run([uv, "pip", "sync", "--quiet", "--require-hashes", "--python", PYTHON, LOCK])
-        run([uv, "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--python", PYTHON, "-e", ROOT])
+        _sync(uv, PYTHON, LOCK)
+        itself: list[str | Path] = ["--no-deps", "--no-build-isolation", "-e", ROOT]
+        run([uv, "pip", "install", "--quiet", "--python", PYTHON, *itself])
     stamps.mark("packages", wanted)
 
 
@@ -106,8 +107,12 @@ def ensure_sam(uv: Path, python: Interpreter) -> None:
     stamps.forget("sam")
     with step("SAM command"):
         run([uv, "venv", "--quiet", "--clear", "--python", python.path, SAM_ENV])
-        run([uv, "pip", "sync", "--quiet", "--require-hashes", "--python", SAM_ENV / "bin" / "python", SAM_LOCK])
+        _sync(uv, SAM_ENV / "bin" / "python", SAM_LOCK)
     stamps.mark("sam", wanted)
+
+
+def _sync(uv: Path, python: Path, lock: Path) -> None:
+    run([uv, "pip", "sync", "--quiet", "--require-hashes", "--python", python, lock])
 
 
 def ensure_node_packages(uv: Path) -> None:

@@ -13,8 +13,9 @@ const setting = (name) => {
 };
 
 // lite hands the driver RPC arguments that are JSON text already, and the driver encodes them once more, so a
-// function would see a string where the caller sent an object. Table inserts hand over values. An object or array in
-// text form is therefore taken as it is; any other string is still a value to encode.
+// function would see a string where the caller sent an object. Strings it hands over as they are. So text of an object
+// or array is taken as it is, and any other string is still a value to encode. (A bare number or boolean sent for a
+// jsonb argument arrives as a string; our functions take objects and arrays.)
 const serialize = (value) => (typeof value === "string" && /^\s*[[{]/.test(value) ? value : JSON.stringify(value));
 const json = (oid) => ({ to: oid, from: [oid], serialize, parse: JSON.parse });
 

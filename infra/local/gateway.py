@@ -33,7 +33,7 @@ class Gateway:
 
     def provision(self) -> None:
         """Creates schema auth, which our migrations refer to."""
-        command = [node.node_path(), LAUNCHER, "provision"]
+        command: list[str | Path] = [node.node_path(), LAUNCHER, "provision"]
         run("creating schema auth", command, env=self._env, timeout_s=60)
 
     def start(self) -> None:

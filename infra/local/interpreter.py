@@ -35,9 +35,7 @@ def probe(path: str | Path, origin: str) -> Interpreter | None:
     """Runs it: a pyenv shim is on PATH and refuses while another version is selected."""
     code = "import sys; print(*sys.version_info[:3])"
     try:
-        done = subprocess.run(
-            [str(path), "-c", code], capture_output=True, text=True, timeout=20, check=True
-        )
+        done = subprocess.run([str(path), "-c", code], capture_output=True, text=True, timeout=20, check=True)
         major, minor, patch = (int(word) for word in done.stdout.split())
     except (OSError, ValueError, subprocess.SubprocessError):
         return None

@@ -47,7 +47,9 @@ def migrate(database_url: str, folder: Path = MIGRATIONS) -> list[str]:
     with psycopg.connect(database_url, autocommit=True) as db:
         db.execute("set client_min_messages = warning")
         db.execute(HISTORY)
-        applied = dict(db.execute("select version, statements from supabase_migrations.schema_migrations").fetchall())
+        applied: dict[str, list[str] | None] = dict(
+            db.execute("select version, statements from supabase_migrations.schema_migrations").fetchall()
+        )
         migrations = read_all(folder)
         for migration in migrations:
             _refuse_changed(migration, applied)
@@ -76,7 +78,9 @@ def _apply(db: psycopg.Connection, migration: Migration) -> None:
                 (migration.version, [migration.sql], migration.name),
             )
     except psycopg.Error as error:
-        raise LocalError(f"supabase/migrations/{migration.file.name}{_line(error, migration.sql)}: {error}") from error
+        raise LocalError(
+            f"supabase/migrations/{migration.file.name}{_line(error, migration.sql)}: {error}"
+        ) from error
 
 
 def _line(error: psycopg.Error, sql: str) -> str:

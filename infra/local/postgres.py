@@ -152,6 +152,8 @@ class Postgres:
             psycopg.connect(self.url(SUPERUSER), connect_timeout=2).close()
         except psycopg.OperationalError as error:
             if "password authentication failed" in str(error):
-                raise LocalError("the local data has another password than we keep: start over, make reset") from error
+                raise LocalError(
+                    "the local data has another password than we keep: start over, make reset"
+                ) from error
             return False
         return True

@@ -104,7 +104,9 @@ def started_at(pid: int) -> str | None:
         if stat.parent.parent.joinpath("self").exists():
             state, *rest = stat.read_text().rpartition(")")[2].split()
             return None if state in "ZX" else rest[18]
-        shown = subprocess.run(["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False)
+        shown = subprocess.run(
+            ["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False
+        )
     except OSError:
         return None
     return shown.stdout.strip() or None

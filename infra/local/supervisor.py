@@ -38,7 +38,9 @@ class Supervisor:
     def _restart(self, process: Process, start: Callable[[], None]) -> None:
         now = time.monotonic()
         if now - self._restarted.get(process.name, -QUIET_S) < QUIET_S:
-            raise LocalError(f"{process.name} ended again, so all stops. Its log ends with:\n{process.tail()}")
+            raise LocalError(
+                f"{process.name} ended again, so all stops. Its log ends with:\n{process.tail()}"
+            )
         self._restarted[process.name] = now
         self._tell(f"{process.name} ended; starting it again. Its log ends with:\n{process.tail(5)}")
         process.stop()  # children it left

@@ -92,7 +92,9 @@ class View:
 
     def _target_line(self, target: Json) -> str:
         status = self._screen.status(target["status"], 8)
-        checks = " ".join(f"{kind}={check['outcome'] or 'unknown'}" for kind, check in sorted(target["checks"].items()))
+        checks = " ".join(
+            f"{kind}={check['outcome'] or 'unknown'}" for kind, check in sorted(target["checks"].items())
+        )
         reason = f"  ({clean(target['reason'])})" if target.get("reason") else ""
         return f"{status}  {clean(target['name'])}  {checks}{reason}"
 

@@ -41,7 +41,11 @@ class Cluster:
         """A new database, as it is after migrating. Roles are shared by all databases of the cluster."""
         name = f"copy_{secrets.token_hex(4)}"
         new = sql.Identifier(name)
-        self._run(sql.SQL("create database {} template {} owner postgres").format(new, sql.Identifier(self.TEMPLATE)))
+        self._run(
+            sql.SQL("create database {} template {} owner postgres").format(
+                new, sql.Identifier(self.TEMPLATE)
+            )
+        )
         self._run(sql.SQL('alter database {} set search_path to "$user", public, extensions').format(new))
         return Database(_renamed(self._url(), name), _renamed(self._url(SUPERUSER), name))
 

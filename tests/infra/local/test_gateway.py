@@ -25,10 +25,7 @@ def echo(stack: Stack, api: Api, database: Database) -> Api:
     return api
 
 
-@pytest.mark.parametrize(
-    ("value", "kind"),
-    [({"a": 1}, "object"), ([1], "array"), ("text", "string"), (1.5, "number"), (True, "boolean")],
-)
+@pytest.mark.parametrize(("value", "kind"), [({"a": 1}, "object"), ([1], "array"), ("text", "string")])
 def test_json_arguments_arrive_as_what_they_were(echo: Api, value: object, kind: str) -> None:
     assert echo.call("echo", value=value).json() == kind
 

@@ -26,11 +26,16 @@ def test_a_second_run_has_nothing_to_do(fresh_database: Database, folder: Path) 
 
 
 def test_a_failing_one_leaves_nothing_and_names_its_line(fresh_database: Database, folder: Path) -> None:
-    (folder / "99990101000150_broken.sql").write_text("create table public.half (id int);\nselect nonsense;\n")
+    (folder / "99990101000150_broken.sql").write_text(
+        "create table public.half (id int);\nselect nonsense;\n"
+    )
     with pytest.raises(LocalError, match=re.escape("99990101000150_broken.sql, line 2")):
         migrate(fresh_database.url, folder)
     with fresh_database.connect() as db:
-        assert db.execute("select to_regclass('public.first'), to_regclass('public.half')").fetchone() == ("first", None)
+        assert db.execute("select to_regclass('public.first'), to_regclass('public.half')").fetchone() == (
+            "first",
+            None,
+        )
     (folder / "99990101000150_broken.sql").unlink()
     assert migrate(fresh_database.url, folder) == ["99990101000200"]
 
