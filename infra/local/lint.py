@@ -24,7 +24,7 @@ def checks() -> dict[str, Command]:
         "format": [tool / "ruff", "format", "--check", "--quiet", "."],
         "types": [tool / "mypy", "--no-error-summary"],
         "imports": [tool / "lint-imports", "--no-cache"],
-        "migrations": [tool / "squawk", "--pg-version", "15", *sorted(MIGRATIONS.glob("*.sql"))],
+        "migrations": [tool / "squawk", *sorted(MIGRATIONS.glob("*.sql"))],
         "template": [tool / "cfn-lint", TEMPLATE],
         "template (sam)": [SAM, "validate", "--lint", "--template", TEMPLATE],
     }
