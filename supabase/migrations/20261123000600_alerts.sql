@@ -132,7 +132,7 @@ $$;
 -- Resolves the target's alerts that no rule reports any more.
 create function watchkeeper.close_orphaned_alerts(target_id uuid, resolution text, at timestamptz) returns jsonb
 language sql security definer set search_path = '' as $$
-  select coalesce(jsonb_agg(watchkeeper.close_alert(a.fingerprint, resolution, at)), '[]')
+  select coalesce(jsonb_agg(watchkeeper.close_alert(a.fingerprint, close_orphaned_alerts.resolution, at)), '[]')
   from public.system_alerts as a
   where a.target_id = close_orphaned_alerts.target_id
     and a.status = 'firing'

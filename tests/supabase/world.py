@@ -213,6 +213,10 @@ class World:
     def at(self, seconds: float) -> datetime:
         return self.start + timedelta(seconds=seconds)
 
+    @staticmethod
+    def moment(text: str) -> datetime:
+        return datetime.fromisoformat(text)
+
     def target(self, name: str = "anvil", checks: Mapping[str, Any] | None = None, **more: Any) -> Json:
         """Saves a target at the start of time."""
         saved: Json = self.db.value(
