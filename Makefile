@@ -30,7 +30,7 @@ anvil: ## start the demo's chain node again after you killed it
 	@exec $(RUN) infra.local.anvil
 
 test: ## run all tests; one of them: make test T=tests/infra
-	@$(BOOTSTRAP)
+	@$(BOOTSTRAP) tests
 	@exec $(RUN) pytest $(T)
 
 lint: ## style, types, import rules, migrations, template

@@ -1,6 +1,7 @@
 """Real parts for tests, started when the first test asks and stopped at the end, also after Ctrl-C.
 
-Ask for what you need: `database` (shared, the one behind `api`), `fresh_database` (a copy of your own), `api`,
+Ask for what you need: `database` (shared, the one behind `api`), `fresh_database` and `empty_database` (copies of
+your own, migrated and not), `api`,
 `anvil` (call it for a chain node), `aws` (the emulator with template.yaml deployed; its functions talk to `api`).
 """
 
@@ -14,6 +15,9 @@ import pytest
 
 from infra.local.anvil import Anvil
 from infra.local.aws import Aws
+from infra.local.commands import run
+from infra.local.node import supabase_binary
+from infra.local.paths import ROOT
 from infra.local.ports import Ports, free_ports
 from infra.local.postgres import SUPERUSER
 from infra.local.stack import Stack
@@ -53,8 +57,11 @@ def stack(session_folder: Path) -> Iterator[Stack]:
 def cluster(stack: Stack) -> Cluster:
     """Postgres with our migrations applied once."""
     stack.start_postgres()
+    cluster = Cluster(stack)
+    cluster.keep("empty")
     stack.migrate()
-    return Cluster(stack)
+    cluster.keep("migrated")
+    return cluster
 
 
 @pytest.fixture(scope="session")
@@ -66,7 +73,15 @@ def database(stack: Stack, cluster: Cluster) -> Database:  # noqa: ARG001  (the 
 @pytest.fixture
 def fresh_database(cluster: Cluster) -> Iterator[Database]:
     """A migrated database of the test's own."""
-    database = cluster.copy()
+    database = cluster.copy("migrated")
+    yield database
+    cluster.drop(database)
+
+
+@pytest.fixture
+def empty_database(cluster: Cluster) -> Iterator[Database]:
+    """A database of the test's own as a hosted project is before the first migration."""
+    database = cluster.copy("empty")
     yield database
     cluster.drop(database)
 
@@ -84,6 +99,16 @@ def aws(stack: Stack, api: Api) -> Aws:  # noqa: ARG001  (what the functions tal
     """The AWS emulator with the real template deployed to it."""
     stack.start_aws()
     return stack.aws
+
+
+@pytest.fixture(scope="session")
+def supabase_cli() -> Callable[..., str]:
+    """Runs the official CLI in the project: supabase_cli("migration", "list", ...) returns what it printed."""
+
+    def call(*words: str) -> str:
+        return run("supabase", [supabase_binary(), *words], cwd=ROOT)
+
+    return call
 
 
 @pytest.fixture

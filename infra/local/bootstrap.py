@@ -15,7 +15,7 @@ from pathlib import Path
 
 from infra.local import node, stamps
 from infra.local.interpreter import WANTED, Interpreter, choose, probe
-from infra.local.paths import LOCAL, NODE_ENV, PYTHON, ROOT, SAM_ENV, STATE, UV_ENV, VENV
+from infra.local.paths import LOCAL, NODE_ENV, PYTHON, ROOT, SAM_ENV, STATE, TESTS, UV_ENV, VENV
 from infra.local.steps import LocalError, complain, say, step
 
 UV_VERSION = "0.13.9"
@@ -27,14 +27,14 @@ SAM_LOCK = LOCAL / "requirements-sam.txt"
 def main() -> int:
     """Sets up all parts; the first failure ends it with a message instead of a traceback."""
     try:
-        set_up()
+        set_up(for_tests="tests" in sys.argv[1:])
     except LocalError as error:
         complain(f"make setup: {error}")
         return 1
     return 0
 
 
-def set_up() -> None:
+def set_up(*, for_tests: bool = False) -> None:
     """Installs what is missing. Packages of Node and of Python come at the same time."""
     STATE.mkdir(mode=0o711, exist_ok=True)
     uv = ensure_uv()
@@ -44,6 +44,8 @@ def set_up() -> None:
         ensure_packages(uv, python)
         ensure_sam(uv, python)
         node_packages.result()
+    if for_tests:
+        ensure_test_packages()
 
 
 def ensure_uv() -> Path:
@@ -128,6 +130,17 @@ def ensure_node_packages(uv: Path) -> None:
         node.install_packages(LOCAL)
         node.link_postgres_libraries()
     stamps.mark("npm", wanted)
+
+
+def ensure_test_packages() -> None:
+    """The official Supabase CLI, 140 MB that `make up` does without."""
+    wanted = stamps.fingerprint([TESTS / "package-lock.json", node.platform_name()])
+    if stamps.is_fresh("npm-tests", wanted) and (TESTS / "node_modules").is_dir():
+        return
+    stamps.forget("npm-tests")
+    with step("Node packages of the tests (official CLI)"):
+        node.install_packages(TESTS)
+    stamps.mark("npm-tests", wanted)
 
 
 def _install_node(uv: Path) -> None:

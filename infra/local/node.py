@@ -10,7 +10,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from infra.local.paths import LOCAL, NODE_ENV
+from infra.local.paths import LOCAL, NODE_ENV, TESTS
 from infra.local.steps import LocalError
 
 OLDEST_MAJOR = 20
@@ -82,6 +82,16 @@ def anvil_binary() -> Path:
     if found := shutil.which("anvil"):
         return Path(found)
     raise LocalError("no anvil for this machine: install Foundry, or watch your own: make up TARGETS=my.yaml")
+
+
+def supabase_binary() -> Path:
+    """The official CLI: the tests' package on Linux x64, the machine's own elsewhere."""
+    packaged = TESTS / "node_modules" / "@supabase" / "cli-linux-x64" / "bin" / "supabase"
+    if platform_name() == "linux-x64" and packaged.is_file():
+        return packaged
+    if found := shutil.which("supabase"):
+        return Path(found)
+    raise LocalError("no official Supabase CLI for this machine: run make test, or install it")
 
 
 def link_postgres_libraries() -> None:

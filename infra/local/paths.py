@@ -17,6 +17,7 @@ STAMPS = STATE / "stamps"
 LOGS = STATE / "logs"
 ENV_FILE = STATE / "env"
 MIGRATIONS = ROOT / "supabase" / "migrations"
+TESTS = ROOT / "tests"
 FUNCTIONS = ROOT / "functions"
 TEMPLATE = ROOT / "template.yaml"
 

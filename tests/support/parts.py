@@ -29,22 +29,24 @@ class Database:
 
 
 class Cluster:
-    """Makes databases that are copies of the migrated one, 0.1 s each."""
+    """Makes databases that are copies of the stack's own before or after migrating, 0.1 s each.
 
-    TEMPLATE = "migrated"
+    Roles are shared by all databases of the cluster.
+    """
 
     def __init__(self, stack: Stack) -> None:
         self._url = stack.postgres.url
-        self._run(sql.SQL("create database {} template postgres").format(sql.Identifier(self.TEMPLATE)))
 
-    def copy(self) -> Database:
-        """A new database, as it is after migrating. Roles are shared by all databases of the cluster."""
+    def keep(self, template: str) -> None:
+        """Keeps the stack's own database as it is now, to make copies of."""
+        self._run(sql.SQL("create database {} template postgres").format(sql.Identifier(template)))
+
+    def copy(self, template: str) -> Database:
+        """A new database like the one kept."""
         name = f"copy_{secrets.token_hex(4)}"
         new = sql.Identifier(name)
         self._run(
-            sql.SQL("create database {} template {} owner postgres").format(
-                new, sql.Identifier(self.TEMPLATE)
-            )
+            sql.SQL("create database {} template {} owner postgres").format(new, sql.Identifier(template))
         )
         self._run(sql.SQL('alter database {} set search_path to "$user", public, extensions').format(new))
         return Database(_renamed(self._url(), name), _renamed(self._url(SUPERUSER), name))
