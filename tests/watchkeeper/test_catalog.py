@@ -2,8 +2,14 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+import psycopg
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from psycopg.types.json import Jsonb
+from pydantic import BaseModel
 
+from tests.support.parts import Database
 from watchkeeper.catalog import catalog
 from watchkeeper.chains import CHAINS
 from watchkeeper.checks import CHECKS
@@ -88,3 +94,50 @@ def test_intervals_and_timeouts_are_within_what_targets_may_have(kind: str) -> N
     entry = catalog()["checks"][kind]
     assert 5 <= entry["interval_s"] <= 86400
     assert 1 <= entry["timeout_s"] <= min(60, entry["interval_s"])
+
+
+MODELS: dict[str, type[BaseModel]] = {kind: check.Params for kind, check in CHECKS.items()} | {
+    f"{name} settings": family.Settings for name, family in CHAINS.items()
+}
+NAMES = sorted(
+    {name for top in SCHEMAS.values() for schema in subschemas(top) for name in schema.get("properties", {})}
+)
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers(-5, 10**6) | st.floats(-5, 10**6) | st.text(max_size=4)
+    | st.sampled_from(["GET", "200-299", "https://x", "info", "critical", 200, 0, 1, 0.5]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(NAMES), inner, max_size=3),
+    max_leaves=8,
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def db(database: Database) -> Iterator[psycopg.Connection[Any]]:
+    with database.connect() as connection:
+        yield connection
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(data=st.data())
+def test_what_the_database_accepts_the_code_can_run(
+    name: str, db: psycopg.Connection[Any], data: st.DataObject
+) -> None:
+    """Else a target could be saved and then be blind for ever."""
+    schema = SCHEMAS[name]
+    given = data.draw(st.dictionaries(st.sampled_from(sorted(schema["properties"])), json_values, max_size=3))
+    found = db.execute(
+        "select watchkeeper.schema_problem(%s, %s, 'params', %s)",
+        [Jsonb(schema), Jsonb(given), Jsonb(schema)],
+    ).fetchone()
+    if found == (None,):
+        MODELS[name].model_validate(given)
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_the_database_accepts_what_is_the_default(name: str, db: psycopg.Connection[Any]) -> None:
+    schema, default = SCHEMAS[name], MODELS[name]().model_dump(mode="json", by_alias=True)
+    found = db.execute(
+        "select watchkeeper.schema_problem(%s, %s, 'params', %s)",
+        [Jsonb(schema), Jsonb(default), Jsonb(schema)],
+    ).fetchone()
+    assert found == (None,)

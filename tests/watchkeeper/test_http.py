@@ -31,7 +31,7 @@ from watchkeeper.model import Probe
 Ask = Callable[[Door, str], Coroutine[Any, Any, Any]]
 
 
-def asked(talk: Talk, ask: Ask, *, timeout_s: float = 2, max_bytes: int = 10000) -> Any:  # noqa: ANN401
+def asked(talk: Talk, ask: Ask, *, timeout_s: float = 2, max_bytes: int = 10000) -> Any:
     """What `ask` gets from a door whose target talks like that."""
 
     async def go() -> object:
@@ -49,7 +49,7 @@ def probe(door: Door, url: str) -> Coroutine[Any, Any, Probe]:
     return door.probe(url, body_bytes=100)
 
 
-def failure(url: str, ask: Ask, private_targets: Any = "loopback") -> ObservationError:  # noqa: ANN401
+def failure(url: str, ask: Ask, private_targets: Any = "loopback") -> ObservationError:
     async def go() -> object:
         async with Door(2, private_targets) as door:
             return await ask(door, url)

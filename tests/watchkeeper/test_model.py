@@ -22,7 +22,7 @@ TASK = {
 }
 
 
-def result(**fields: Any) -> CheckResult:  # noqa: ANN401
+def result(**fields: Any) -> CheckResult:
     return CheckResult(check_id=ID, due_at=NOW, outcome="ok", started_at=NOW, finished_at=NOW, **fields)
 
 
@@ -79,5 +79,5 @@ def test_severities_are_ordered() -> None:
         ("breach", "critical", "critical"),
     ],
 )
-def test_a_number_is_marked_as_its_finding_says(state: Any, severity: Any, mark: str) -> None:  # noqa: ANN401
+def test_a_number_is_marked_as_its_finding_says(state: Any, severity: Any, mark: str) -> None:
     assert Finding(alert_type="x", state=state, severity=severity, message="").sample_severity() == mark

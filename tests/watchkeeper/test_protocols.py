@@ -16,7 +16,7 @@ class SomeParams(Params):
     rules: TwoRules = TwoRules()
 
 
-def rule(name: str, **given: Any) -> tuple[str, int, int]:  # noqa: ANN401
+def rule(name: str, **given: Any) -> tuple[str, int, int]:
     found = getattr(SomeParams.model_validate(given).rules, name)
     return found.severity, found.failure_threshold, found.success_threshold
 
@@ -57,7 +57,7 @@ def test_params_written_out_mean_the_same_when_read_again() -> None:
         [],
     ],
 )
-def test_wrong_params_are_refused(given: Any) -> None:  # noqa: ANN401
+def test_wrong_params_are_refused(given: Any) -> None:
     with pytest.raises(ValidationError):
         SomeParams.model_validate(given)
 

@@ -32,7 +32,7 @@ NO_PEERS: dict[str, Any] = {
 IN_TABLES: dict[str, Any] = {"chain": "supabase", "endpoint": None}
 
 
-def task(kind: str = "blockchain", **fields: Any) -> Task:  # noqa: ANN401
+def task(kind: str = "blockchain", **fields: Any) -> Task:
     known: dict[str, Any] = {
         "check_id": UUID(int=1), "target_id": UUID(int=2), "target": "node", "kind": kind, "due_at": NOW,
         "interval_s": 60, "timeout_s": 2, "chain": "evm", "endpoint": NOWHERE,
@@ -84,7 +84,7 @@ def test_a_target_that_refuses_is_unreachable_and_the_rest_unknown() -> None:
 
 
 def test_an_answer_clears_unreachable() -> None:
-    def node(request: Any) -> Any:  # noqa: ANN401
+    def node(request: Any) -> Any:
         return {"id": request["id"], "result": "0x9"}
 
     async def go() -> CheckResult:
@@ -195,8 +195,8 @@ def test_a_run_lasts_as_long_as_it_took_whatever_the_clock_does() -> None:
 
 
 def test_a_network_s_preset_lies_under_the_target_s_own_words() -> None:
-    def asked(network: str | None, **params: Any) -> str:  # noqa: ANN401
-        def node(request: Any) -> Any:  # noqa: ANN401
+    def asked(network: str | None, **params: Any) -> str:
+        def node(request: Any) -> Any:
             block = {"number": "0x1", "timestamp": hex(int(NOW.timestamp()) - 65)}
             results = {"eth_getBlockByNumber": block, "eth_syncing": False, "eth_chainId": "0x1"}
             return [{"id": one["id"], "result": results[one["method"]]} for one in request]
@@ -240,7 +240,7 @@ def test_a_service_that_is_down_leaves_a_reading_that_says_why() -> None:
 
 
 def test_a_stranger_s_error_message_does_not_carry_our_key_on() -> None:
-    def node(request: Any) -> Any:  # noqa: ANN401
+    def node(request: Any) -> Any:
         return {
             "id": request["id"],
             "error": {"code": -32005, "message": "key 0123456789abcdef0123 and s3cr3t-header"},

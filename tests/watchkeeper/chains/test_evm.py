@@ -2,10 +2,9 @@ import asyncio
 import json
 import os
 import signal
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -14,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infra.local.anvil import Anvil
-from tests.watchkeeper.servers import Talk, answering_json, free_port, read_request, reply, serving
+from tests.watchkeeper.servers import Talk, answering_json, read_request, reply, serving
 from watchkeeper.chains.evm import Evm, EvmSettings
 from watchkeeper.errors import Inconclusive, NotSupported, ObservationError, Unreachable
 from watchkeeper.http import Door
@@ -33,7 +32,7 @@ def block(number: int, seconds: int) -> dict[str, str]:
     return {"number": hex(number), "hash": HASH, "timestamp": hex(seconds), "extra": "ignored"}
 
 
-def answer(request: Any, **other: Any) -> Any:  # noqa: ANN401
+def answer(request: Any, **other: Any) -> Any:
     """What a healthy node says to one call: 100 blocks, 12 seconds apart."""
     if request["method"] == "eth_getBlockByNumber" and "eth_getBlockByNumber" not in other:
         number = 100 if request["params"][0] == "latest" else int(request["params"][0], 16)
@@ -50,7 +49,7 @@ class ErrorOf:
         self.error = {"code": code, "message": message}
 
 
-def healthy(request: Any, **other: Any) -> Any:  # noqa: ANN401
+def healthy(request: Any, **other: Any) -> Any:
     return (
         [answer(one, **other) for one in request] if isinstance(request, list) else answer(request, **other)
     )
@@ -64,12 +63,12 @@ def ask(
     answers: Callable[[Any], Any] = healthy,
     requests: list[object] | None = None,
     chain_id: int | None = None,
-) -> Any:  # noqa: ANN401
+) -> Any:
     """What the adapter makes of a node that answers like that, over real HTTP."""
     return asked(question, answering_json(answers, requests), chain_id)
 
 
-def asked(question: str, talk: Talk, chain_id: int | None = None) -> Any:  # noqa: ANN401
+def asked(question: str, talk: Talk, chain_id: int | None = None) -> Any:
     async def go() -> object:
         async with serving(talk) as port, Door(5, "loopback") as door:
             return await getattr(
@@ -79,7 +78,7 @@ def asked(question: str, talk: Talk, chain_id: int | None = None) -> Any:  # noq
     return asyncio.run(go())
 
 
-def saying(**other: Any) -> Callable[[Any], Any]:  # noqa: ANN401
+def saying(**other: Any) -> Callable[[Any], Any]:
     return lambda request: healthy(request, **other)
 
 
@@ -201,8 +200,8 @@ def test_an_error_is_told_with_its_code_and_a_capped_message() -> None:
         (block(90, 1_700_001_200), Decimal(0)),
     ],
 )
-def test_without_a_credible_earlier_block_there_is_a_head_without_a_pace(earlier: Any, pace: object) -> None:  # noqa: ANN401
-    def reply_to(request: Any) -> Any:  # noqa: ANN401
+def test_without_a_credible_earlier_block_there_is_a_head_without_a_pace(earlier: Any, pace: object) -> None:
+    def reply_to(request: Any) -> Any:
         if not isinstance(request, list):
             return answer(request, eth_getBlockByNumber=earlier)
         return healthy(request)
@@ -212,7 +211,7 @@ def test_without_a_credible_earlier_block_there_is_a_head_without_a_pace(earlier
 
 @pytest.mark.parametrize(("height", "pace"), [(0, None), (1, None), (2, Decimal(12)), (5, Decimal(12))])
 def test_the_pace_leaves_out_the_genesis_block(height: int, pace: Decimal | None) -> None:
-    def reply_to(request: Any) -> Any:  # noqa: ANN401
+    def reply_to(request: Any) -> Any:
         if isinstance(request, list):
             return healthy(request, eth_getBlockByNumber=block(height, 1_700_000_000 + 12 * height))
         return (
@@ -283,7 +282,7 @@ class Canned:
     async def post_json(self, url: str, payload: object, headers: Mapping[str, str] | None = None) -> object:  # noqa: ARG002
         return self.said
 
-    async def probe(self, url: str, method: str = "GET", body_bytes: int = 0) -> Any:  # noqa: ANN401
+    async def probe(self, url: str, method: str = "GET", body_bytes: int = 0) -> Any:
         raise NotImplementedError
 
 
@@ -320,60 +319,60 @@ def test_no_reply_whatever_breaks_the_adapter(said: object, question: str, chain
         assert isinstance(observation, Model)
 
 
-@pytest.fixture(scope="module")
-def anvil(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Anvil]:
-    """A real node that mines when told to."""
-    node = Anvil(Path(tmp_path_factory.mktemp("anvil")), free_port(), block_time_s=0)
-    node.start()
-    yield node
-    node.stop()
-
-
-def tell(anvil: Anvil, method: str, *params: object) -> Any:  # noqa: ANN401
+def tell(node: Anvil, method: str, *params: object) -> Any:
     call = {"jsonrpc": "2.0", "id": 1, "method": method, "params": list(params)}
-    return httpx.post(anvil.url, json=call, trust_env=False).json()["result"]
+    return httpx.post(node.url, json=call, trust_env=False).json()["result"]
 
 
-def look(anvil: Anvil, question: str, timeout_s: float = 5) -> Any:  # noqa: ANN401
+def look(node: Anvil, question: str, timeout_s: float = 5) -> Any:
     async def go() -> object:
         async with Door(timeout_s, "loopback") as door:
-            return await getattr(Evm(anvil.url, EvmSettings(chain_id=31337), door), question)()
+            return await getattr(Evm(node.url, EvmSettings(chain_id=31337), door), question)()
 
     return asyncio.run(go())
 
 
-def test_a_real_node_grows(anvil: Anvil) -> None:
-    before = look(anvil, "head")
-    tell(anvil, "anvil_mine", hex(20), hex(7))
-    after = look(anvil, "head")
-    assert after.height == before.height + 20
-    assert after.total_blocks == after.height + 1
-    assert after.avg_block_time_s == 7
-    assert after.hash == tell(anvil, "eth_getBlockByNumber", "latest", False)["hash"]
-    assert (after.syncing, after.sync_lag_blocks) == (False, 0)
+def test_a_real_node_grows(anvil: Callable[[], Anvil]) -> None:
+    node = anvil()
+    tell(node, "anvil_mine", hex(20), hex(7))
+    head = look(node, "head")
+    assert (head.height, head.total_blocks) == (20, 21)
+    assert head.avg_block_time_s == 7
+    assert head.hash == tell(node, "eth_getBlockByNumber", "latest", False)["hash"]
+    assert (head.syncing, head.sync_lag_blocks) == (False, 0)
 
 
-def test_a_real_mempool_fills_and_empties(anvil: Anvil) -> None:
-    assert look(anvil, "mempool") == Mempool(pending=0, queued=0)
-    tell(anvil, "evm_setAutomine", False)
-    sender, receiver = tell(anvil, "eth_accounts")[:2]
+def test_a_real_mempool_fills_and_empties(anvil: Callable[[], Anvil]) -> None:
+    node = anvil()
+    assert look(node, "mempool") == Mempool(pending=0, queued=0)
+    tell(node, "evm_setAutomine", False)
+    sender, receiver = tell(node, "eth_accounts")[:2]
     for _ in range(3):
-        tell(anvil, "eth_sendTransaction", {"from": sender, "to": receiver, "value": "0x1"})
-    assert look(anvil, "mempool").pending == 3
-    tell(anvil, "anvil_mine")
-    assert look(anvil, "mempool").pending == 0
+        tell(node, "eth_sendTransaction", {"from": sender, "to": receiver, "value": "0x1"})
+    assert look(node, "mempool").pending == 3
+    tell(node, "anvil_mine")
+    assert look(node, "mempool").pending == 0
 
 
-def test_a_real_node_without_peers_says_so(anvil: Anvil) -> None:
+def test_a_real_node_without_peers_says_so(anvil: Callable[[], Anvil]) -> None:
     with pytest.raises(NotSupported, match="net_peerCount"):
-        look(anvil, "peers")
+        look(anvil(), "peers")
 
 
-def test_a_real_node_that_hangs_is_unreachable(anvil: Anvil) -> None:
-    pid = json.loads(anvil.process._note.read_text())["pid"]
+def test_a_real_node_that_hangs_is_unreachable(anvil: Callable[[], Anvil]) -> None:
+    node = anvil()
+    pid = json.loads(node.process._note.read_text())["pid"]
     os.kill(pid, signal.SIGSTOP)
     try:
         with pytest.raises(Unreachable, match=r"no answer within 0\.5 s"):
-            look(anvil, "head", timeout_s=0.5)
+            look(node, "head", timeout_s=0.5)
     finally:
         os.kill(pid, signal.SIGCONT)
+
+
+def test_a_real_node_that_dies_refuses(anvil: Callable[[], Anvil]) -> None:
+    node = anvil()
+    assert look(node, "head").height == 0
+    node.stop()
+    with pytest.raises(Unreachable, match="refused the connection"):
+        look(node, "head")

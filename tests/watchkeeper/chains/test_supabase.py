@@ -1,12 +1,16 @@
 import asyncio
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+import psycopg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from psycopg.types.json import Jsonb
 
+from tests.support.parts import Database
 from watchkeeper.chains.supabase import SupabaseChain, SupabaseSettings, parse
 from watchkeeper.errors import Inconclusive, StoreError
 from watchkeeper.model import Economy, Head, Keys, Mempool, Model, Peers
@@ -29,7 +33,7 @@ MODELS: dict[str, type[Model]] = {
 }  # fmt: skip
 
 
-def observe(subject: str, reply: object, settings: SupabaseSettings | None = None) -> Any:  # noqa: ANN401
+def observe(subject: str, reply: object, settings: SupabaseSettings | None = None) -> Any:
     """What the adapter makes of what the database says."""
 
     def read(asked: str, given: dict[str, Any]) -> object:
@@ -132,3 +136,74 @@ def test_names_that_differ_are_handed_on_beside_the_defaults() -> None:
 def test_a_setting_that_is_not_known_is_refused(given: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="1 validation error"):
         SupabaseSettings.model_validate(given)
+
+
+TABLES = """
+create table public.blockchain_blocks (
+  block_index bigint unique, block_hash text, created_at timestamptz);
+create table public.p2p_peers (
+  peer_id text, reputation_score numeric, last_seen_at timestamptz, is_banned boolean);
+create table public.blockchain_mempool (
+  transaction_fee numeric(20, 8), size_bytes integer, received_at timestamptz, status text);
+create table public.quantum_key_cache (
+  key_type text, expires_at timestamptz, is_active boolean);
+create table public.quantum_performance_metrics (
+  cache_hit boolean, created_at timestamptz);
+create table public.user_token_balances (
+  balance numeric(30, 8), locked_balance numeric(30, 8), total_earned numeric(30, 8), total_spent numeric(30, 8));
+"""
+ROWS = """
+insert into public.blockchain_blocks
+  select n, md5(n::text), now() - make_interval(secs => 10 * (1500 - n)) from generate_series(0, 1500) as n;
+insert into public.p2p_peers values
+  ('a', 80, now(), false), ('b', 71, now() - interval '1 day', false), ('c', 0, now(), true);
+insert into public.blockchain_mempool
+  select 0.00000001, 250, now(), 'pending' from generate_series(1, 1200);
+insert into public.quantum_key_cache values
+  ('a', now() + interval '1 day', true), ('b', now() - interval '1 day', true);
+insert into public.quantum_performance_metrics values (true, now()), (true, now()), (false, now());
+insert into public.user_token_balances values
+  (90071992547409930000.00000001, 0, 1, 2), (-1, 0, 0, 0);
+"""
+
+
+@pytest.fixture
+def chain(fresh_database: Database) -> Iterator[tuple[psycopg.Connection[Any], SupabaseChain]]:
+    """The adapter on a real database that holds an empty chain."""
+    with fresh_database.connect() as db:
+        db.execute(TABLES)
+
+        def read(subject: str, settings: dict[str, Any]) -> object:
+            found = db.execute(
+                "select public.observe_chain_tables(%s, %s)", [subject, Jsonb(settings)]
+            ).fetchone()
+            return found and found[0]
+
+        yield db, SupabaseChain(SupabaseSettings(), read)
+
+
+def test_a_real_empty_chain_is_known_to_be_empty(
+    chain: tuple[psycopg.Connection[Any], SupabaseChain],
+) -> None:
+    adapter = chain[1]
+    head = asyncio.run(adapter.head())
+    assert (head.total_blocks, head.height, head.block_at, head.avg_block_time_s) == (0, None, None, None)
+    assert asyncio.run(adapter.peers()).active == 0
+    assert asyncio.run(adapter.mempool()).total_fees == 0
+    assert asyncio.run(adapter.keys()).cache_lookups == 0
+    assert asyncio.run(adapter.economy()).supply == 0
+
+
+def test_a_real_chain_is_counted_exactly(chain: tuple[psycopg.Connection[Any], SupabaseChain]) -> None:
+    db, adapter = chain
+    db.execute(ROWS)
+    head = asyncio.run(adapter.head())
+    assert (head.total_blocks, head.height, head.avg_block_time_s) == (1501, 1500, Decimal(10))
+    peers = asyncio.run(adapter.peers())
+    assert (peers.active, peers.total, peers.avg_reputation) == (1, 3, Decimal("75.5"))
+    mempool = asyncio.run(adapter.mempool())
+    assert (mempool.pending, mempool.total_fees, mempool.size_bytes) == (1200, Decimal("0.000012"), 300000)
+    keys = asyncio.run(adapter.keys())
+    assert (keys.active, keys.total, keys.expiring_7d, keys.cache_hits, keys.cache_lookups) == (1, 2, 1, 2, 3)
+    economy = asyncio.run(adapter.economy())
+    assert (economy.supply, economy.negative_accounts) == (Decimal("90071992547409929999.00000001"), 1)

@@ -14,7 +14,7 @@ from watchkeeper.protocols import Judgement
 UNKNOWN = Head(height=None, total_blocks=None, block_at=None)
 
 
-def judged(age_s: float = 5, head: dict[str, Any] | None = None, **params: Any) -> Judgement:  # noqa: ANN401
+def judged(age_s: float = 5, head: dict[str, Any] | None = None, **params: Any) -> Judgement:
     known = {"height": 41, "total_blocks": 42, "block_at": ago(age_s), "syncing": False}
     return judge(Head.model_validate(known | (head or {})), BlockchainParams(**params), NOW)
 

@@ -17,7 +17,7 @@ URL = "https://example.com/"
 UP = Probe(url=URL, reached=True, status=200, latency_ms=12.345)
 
 
-def judged(probe: Probe = UP, **params: Any) -> Judgement:  # noqa: ANN401
+def judged(probe: Probe = UP, **params: Any) -> Judgement:
     return judge(probe, UptimeParams(**params), NOW)
 
 
@@ -121,7 +121,7 @@ class Recorder:
         return UP
 
 
-def observed(prober: Recorder, endpoint: str | None = URL, **params: Any) -> Probe:  # noqa: ANN401
+def observed(prober: Recorder, endpoint: str | None = URL, **params: Any) -> Probe:
     return asyncio.run(observe(Source(Chain(), prober, endpoint), UptimeParams(**params)))
 
 
