@@ -41,6 +41,11 @@ class Process:
         """Whether it was started and has not ended."""
         return self._popen is not None and self._popen.poll() is None
 
+    @property
+    def pid(self) -> int | None:
+        """Its number while it runs."""
+        return self._popen.pid if self._popen is not None else None
+
     def start(self) -> None:
         """Starts it; its output goes to logs/<name>.log, kept from one start to the next."""
         self.log.parent.mkdir(parents=True, exist_ok=True)

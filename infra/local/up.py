@@ -13,7 +13,7 @@ from pathlib import Path
 from infra.cli.yaml_file import FileError
 from infra.local.commands import stop_running
 from infra.local.credentials import write_private
-from infra.local.paths import ENV_FILE, LOCAL, STATE
+from infra.local.paths import LOCAL, STATE
 from infra.local.people import sign_up
 from infra.local.ports import Ports
 from infra.local.processes import stop_leftovers
@@ -35,8 +35,9 @@ def main() -> int:
     listen_to_signals()
     try:
         ports = Ports.from_env()
-        with only_one(STATE, ports):
-            return _run(ports)
+        state = _state()
+        with only_one(state, ports):
+            return _run(state, ports)
     except (LocalError, WatchkeeperError, FileError) as error:
         complain(f"make up: {error}")
         return 1
@@ -56,12 +57,17 @@ def _interrupt(*_: object) -> None:
     raise KeyboardInterrupt
 
 
-def _run(ports: Ports) -> int:
+def _state() -> Path:
+    """Where all is kept; the tests choose a place of their own."""
+    return Path(os.environ.get("WATCHKEEPER_STATE") or STATE)
+
+
+def _run(state: Path, ports: Ports) -> int:
     targets = _targets_file()
-    for name in stop_leftovers(STATE):
+    for name in stop_leftovers(state):
         say(f"  stopped {name}, left behind by an earlier run")
     ports.require_free("api_port", "db_port", "aws_port", *([] if targets else ["anvil_port"]))
-    stack = Stack(STATE, ports)
+    stack = Stack(state, ports)
     with ThreadPoolExecutor(1) as pool:
         try:
             _start(stack, pool, targets)
@@ -129,7 +135,7 @@ def create_admin(stack: Stack) -> None:
         "ADMIN_PASSWORD": keys.admin_password,
         "PRIVATE_TARGETS": "loopback",
     }
-    write_private(ENV_FILE, "".join(f"{name}={value}\n" for name, value in values.items()))
+    write_private(stack.state / "env", "".join(f"{name}={value}\n" for name, value in values.items()))
 
 
 def apply_targets(stack: Stack, file: Path | None) -> str:
@@ -148,10 +154,23 @@ def apply_targets(stack: Stack, file: Path | None) -> str:
     return ", ".join(f"{len(names)} {verb}" for verb, names in plan.items() if names)
 
 
+def greet(stack: Stack) -> None:
+    """Where everything is, and what to try first."""
+    say(f"  API        {stack.gateway.url}   (keys: {stack.state.name}/env)")
+    say(f"  admin      {admin_email()}   password {stack.credentials.admin_password}")
+    say("  ask        .venv/bin/watchkeeper status")
+    if stack.anvil.process.alive:
+        say(
+            f"  try        kill {stack.anvil.process.pid}, which is the chain node; make anvil starts it again"
+        )
+    say(f"  logs       {stack.state.name}/logs")
+    say("  Ctrl-C stops everything; the data is kept\n")
+
+
 def _watch(stack: Stack) -> None:
-    view = View(stack.store(), stack.gateway.url, admin_email(), stack.credentials.admin_password)
+    view = View(stack.store())
+    greet(stack)
     supervisor = Supervisor(stack, view.event)
-    view.greet()
     while True:
         supervisor.look()
         view.refresh()

@@ -19,23 +19,14 @@ Json = dict[str, Any]
 class View:
     """On a terminal the statuses stay at the bottom; elsewhere a line is printed for each change."""
 
-    def __init__(self, store: Store, url: str, email: str, password: str) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
-        self._url = url
-        self._admin = (email, password)
         self._live = sys.stdout.isatty()
         self._screen = Screen()
         self._drawn = 0
         self._alerts: dict[str, str] = {}
         self._statuses: dict[str, str] = {}
         self._unreachable_since: str | None = None
-
-    def greet(self) -> None:
-        """Where everything is."""
-        say(f"  API        {self._url}   (keys: .watchkeeper/env)")
-        say(f"  admin      {self._admin[0]}   password {self._admin[1]}")
-        say("  try        .venv/bin/watchkeeper status     kill the chain node: pkill -x anvil")
-        say("  Ctrl-C stops everything; the data is kept\n")
 
     def event(self, text: str) -> None:
         """Something that happened, above the statuses."""
