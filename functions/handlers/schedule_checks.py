@@ -55,7 +55,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
         sent += sum(send_kind(kind, group) for kind, group in by_kind(tasks).items())
     metrics.add_metric("ChecksClaimed", MetricUnit.Count, claimed)
     metrics.add_metric("ChecksNotSent", MetricUnit.Count, claimed - sent)
-    logger.info("tick", extra={"claimed": claimed, "sent": sent, "tick": event.get("scheduled_at")})
+    logger.info("tick", extra={"claimed": claimed, "sent": sent, "tick": event.get("scheduled_time")})
     return {"claimed": claimed, "sent": sent}
 
 

@@ -15,7 +15,7 @@ from watchkeeper.settings import Settings
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
-EVENT = {"scheduled_at": "2026-11-23T12:00:00Z"}
+EVENT = {"scheduled_time": "2026-11-23T12:00:00Z"}
 
 
 def task(n: int = 1, kind: str = "p2p", delay_s: float = 0) -> Json:
@@ -129,10 +129,18 @@ def test_a_kind_without_a_queue_costs_its_own_checks_only(
     assert vars(record)["why"] == ("QUANTUM_QUEUE_URL: is not set",)
 
 
-@pytest.mark.parametrize("event", [{}, {"scheduled_at": "<aws.scheduler.scheduled-time>"}])
+@pytest.mark.parametrize("event", [{}, {"scheduled_time": "<aws.scheduler.scheduled-time>"}])
 def test_it_does_not_need_the_time_of_the_event(tick: Tick, event: dict[str, Any]) -> None:
     tick.claims([task()])
     assert schedule_checks.handler(event, Context())["sent"] == 1
+
+
+def test_its_log_names_the_minute_that_was_meant(tick: Tick, caplog: pytest.LogCaptureFixture) -> None:
+    tick.claims([])
+    with caplog.at_level("INFO", logger="schedule_checks"):
+        tick.run()
+    (record,) = [record for record in caplog.records if record.message == "tick"]
+    assert vars(record)["tick"] == EVENT["scheduled_time"]
 
 
 def test_it_counts_what_was_claimed_and_not_sent(tick: Tick, capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,7 +17,7 @@ Resource = dict[str, Any]
 # Each action that a function may take, and why it needs it.
 ALLOWED_ACTIONS = {
     "ssm:GetParameter",  # the secret key
-    "sqs:SendMessage",  # schedule_checks wakes the workers
+    "sqs:SendMessage*",  # schedule_checks wakes the workers; emulators know SendMessageBatch by its own name
     "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes",  # a worker's own queue
     "logs:CreateLogStream", "logs:PutLogEvents",  # its own log group
     "lambda:InvokeFunction",  # the scheduler's role, on the one function
@@ -55,7 +55,7 @@ def statements() -> list[dict[str, Any]]:
     return found
 
 
-def listed(value: Any) -> list[Any]:  # noqa: ANN401 - JSON of the template
+def listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
@@ -104,6 +104,11 @@ def test_a_stale_tick_is_not_replayed() -> None:
         schedule
     )
     assert schedule
+
+
+def test_a_tick_is_told_which_minute_it_is_for() -> None:
+    (schedule,) = of_type("AWS::Scheduler::Schedule").values()
+    assert schedule["Target"]["Input"] == '{"scheduled_time": "<aws.scheduler.scheduled-time>"}'
 
 
 def test_no_secret_is_in_the_environment() -> None:
