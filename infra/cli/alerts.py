@@ -11,7 +11,7 @@ from watchkeeper.store import Store
 STATUSES = ["firing", "resolved", "all"]
 
 
-def add_commands(commands: Any) -> None:  # noqa: ANN401
+def add_commands(commands: Any) -> None:
     """Add `alerts`."""
     command = commands.add_parser(
         "alerts", help="what fires now, or what did", description="Exit code 1 if one fires."

@@ -16,7 +16,7 @@ from watchkeeper.store import Store
 Json = dict[str, Any]
 
 
-def add_commands(commands: Any) -> None:  # noqa: ANN401
+def add_commands(commands: Any) -> None:
     """Add `check`."""
     command = commands.add_parser(
         "check",

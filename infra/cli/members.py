@@ -15,7 +15,7 @@ ROLES = {
 }
 
 
-def add_commands(commands: Any) -> None:  # noqa: ANN401
+def add_commands(commands: Any) -> None:
     """Add `members` with its own commands."""
     group = commands.add_parser("members", help="give, take and list roles")
     verbs = group.add_subparsers(title="commands", metavar="COMMAND", required=True)

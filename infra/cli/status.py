@@ -20,7 +20,7 @@ GROUPS: dict[str, dict[str, str]] = {
 }
 
 
-def add_commands(commands: Any) -> None:  # noqa: ANN401
+def add_commands(commands: Any) -> None:
     """Add `status`."""
     command = commands.add_parser(
         "status",

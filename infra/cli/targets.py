@@ -18,7 +18,7 @@ Plan = dict[str, list[str]]
 SIGNS = {"created": "+", "changed": "~", "deleted": "-", "unchanged": "="}
 
 
-def add_commands(commands: Any) -> None:  # noqa: ANN401
+def add_commands(commands: Any) -> None:
     """Add `targets` with its own commands."""
     group = commands.add_parser("targets", help="list, apply from a file, export, pause and resume targets")
     verbs = group.add_subparsers(title="commands", metavar="COMMAND", required=True)

@@ -129,7 +129,7 @@ def _refuse_traps(text: str, name: str) -> None:
             raise _refusal(name, line, f"is nested more than {MAX_DEPTH} deep")
 
 
-def _build(node: yaml.Node, place: Place, document: Document) -> Any:  # noqa: ANN401
+def _build(node: yaml.Node, place: Place, document: Document) -> Any:
     document.lines.setdefault(place, node.start_mark.line + 1)
     if isinstance(node, yaml.MappingNode):
         return _build_map(node, place, document)
