@@ -83,8 +83,10 @@ class Process:
             self._popen.send_signal(self._stop_signal)
         with suppress(subprocess.TimeoutExpired):
             self._popen.wait(timeout_s)
+        if self._popen.poll() is None:
+            self._popen.kill()
+            self._popen.wait()
         _kill_group(pid)
-        self._popen.wait()
         self._popen = None
         self._note.unlink(missing_ok=True)
 
@@ -97,9 +99,13 @@ def _group_of(uid: int | None) -> int | None:
     return pwd.getpwuid(uid).pw_gid
 
 
-def _kill_group(pid: int) -> None:
+def _kill_group(pid: int, patience_s: float = 2) -> None:
+    """Kills what is left of the group and waits for it to be gone, children we cannot wait for included."""
+    deadline = time.monotonic() + patience_s
     with suppress(ProcessLookupError, PermissionError):
-        os.killpg(pid, signal.SIGKILL)
+        while time.monotonic() < deadline:
+            os.killpg(pid, signal.SIGKILL)
+            time.sleep(0.02)
 
 
 def started_at(pid: int) -> str | None:
