@@ -102,12 +102,32 @@ MODELS: dict[str, type[BaseModel]] = {kind: check.Params for kind, check in CHEC
 NAMES = sorted(
     {name for top in SCHEMAS.values() for schema in subschemas(top) for name in schema.get("properties", {})}
 )
+ANY_BUT_NUL = st.characters(codec="utf-8", exclude_characters="\0")  # jsonb has no NUL
 json_values = st.recursive(
-    st.none() | st.booleans() | st.integers(-5, 10**6) | st.floats(-5, 10**6) | st.text(max_size=4)
+    st.none() | st.booleans() | st.integers(-5, 10**6) | st.floats(-5, 10**6) | st.text(ANY_BUT_NUL, max_size=4)
     | st.sampled_from(["GET", "200-299", "https://x", "info", "critical", 200, 0, 1, 0.5]),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(NAMES), inner, max_size=3),
     max_leaves=8,
 )  # fmt: skip
+
+
+def around(schema: dict[str, Any], root: dict[str, Any]) -> st.SearchStrategy[Any]:
+    """Values that fit the schema or just miss it."""
+    if "$ref" in schema:
+        return around(root["$defs"][schema["$ref"].removeprefix("#/$defs/")], root)
+    if "anyOf" in schema:
+        return st.one_of([around(branch, root) for branch in schema["anyOf"]])
+    if "enum" in schema:
+        return st.sampled_from(schema["enum"])
+    if "properties" in schema:
+        parts = {name: around(part, root) for name, part in schema["properties"].items()}
+        return st.fixed_dictionaries({}, optional=parts)
+    if schema.get("type") not in ("integer", "number"):
+        return {"null": st.none(), "boolean": st.booleans()}.get(schema.get("type", ""), json_values)
+    low: float = schema.get("minimum", schema.get("exclusiveMinimum", 0))
+    high: float = schema.get("maximum", schema.get("exclusiveMaximum", 0))
+    whole = st.integers(int(low) - 1, int(high) + 1)
+    return whole | st.floats(low - 1, high) | st.sampled_from([low, high])
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +144,8 @@ def test_what_the_database_accepts_the_code_can_run(
 ) -> None:
     """Else a target could be saved and then be blind for ever."""
     schema = SCHEMAS[name]
-    given = data.draw(st.dictionaries(st.sampled_from(sorted(schema["properties"])), json_values, max_size=3))
+    parts = st.sampled_from(sorted(schema["properties"]))
+    given = data.draw(around(schema, schema) | st.dictionaries(parts, json_values, max_size=3))
     found = db.execute(
         "select watchkeeper.schema_problem(%s, %s, 'params', %s)",
         [Jsonb(schema), Jsonb(given), Jsonb(schema)],

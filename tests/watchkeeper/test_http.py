@@ -73,6 +73,12 @@ def test_it_posts_json_and_returns_the_json_of_the_reply() -> None:
     assert head.startswith("POST /rpc HTTP/1.1\r\nHost: 127.0.0.1:")
 
 
+@pytest.mark.parametrize("name", ["X Key", "X-K\u00e9y", ""])
+def test_a_header_that_cannot_be_sent_is_inconclusive(name: str) -> None:
+    with pytest.raises(Inconclusive, match="cannot be"):
+        asked(silent, lambda door, url: door.post_json(url, 1, {name: "v"}), timeout_s=0.5)
+
+
 def test_userinfo_of_the_url_becomes_basic_authorization() -> None:
     seen: list[str] = []
 

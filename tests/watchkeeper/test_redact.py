@@ -39,6 +39,10 @@ def test_no_key_is_shown_wherever_it_stands(key: str) -> None:
         assert key not in scrub(f"project {key} is over its limit", secrets_of(url))
 
 
+def test_what_is_no_url_is_a_secret_as_a_whole() -> None:
+    assert scrub("cannot parse http://[k3y", secrets_of("http://[k3y")) == "cannot parse ***"
+
+
 def test_a_secret_is_scrubbed_however_it_is_escaped() -> None:
     secrets = secrets_of("https://user:p%40ss%2Fword@x/")
     assert scrub("refused p%40ss%2Fword and p@ss/word", secrets) == "refused *** and ***"

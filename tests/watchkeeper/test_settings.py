@@ -1,6 +1,9 @@
-from typing import NoReturn
+from collections.abc import Iterator
+from typing import Any, NoReturn
 
+import boto3
 import pytest
+from moto import mock_aws
 
 from watchkeeper.errors import SettingsError
 from watchkeeper.settings import Settings
@@ -24,6 +27,24 @@ def test_the_key_comes_from_the_parameter_when_the_environment_has_none() -> Non
     assert Settings.from_env(env, lambda name: f"value of {name}").supabase_secret_key == (
         "value of /watchkeeper/key"
     )
+
+
+@pytest.fixture
+def ssm(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """AWS Systems Manager, emulated in this process."""
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+    with mock_aws():
+        yield boto3.client("ssm")
+
+
+def test_the_parameter_is_decrypted_or_named(ssm: Any) -> None:
+    env = {**ENV, "SUPABASE_SECRET_KEY": "", "SUPABASE_SECRET_KEY_PARAMETER": "/watchkeeper/key"}
+    with pytest.raises(SettingsError, match="SUPABASE_SECRET_KEY_PARAMETER: cannot read /watchkeeper/key: "):
+        Settings.from_env(env)
+    ssm.put_parameter(Name="/watchkeeper/key", Value="sb_secret_abc", Type="SecureString")
+    assert Settings.from_env(env).supabase_secret_key == "sb_secret_abc"
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ UNSUPPORTED_WORDS = re.compile(
 
 class EvmSettings(Model):
     chain_id: int | None = Field(
-        default=None, ge=1, lt=2**63, description="The chain the endpoint must serve; null to take any"
+        default=None, ge=1, lt=2**53, description="The chain the endpoint must serve; null to take any"
     )
     block_window: int = Field(
         default=10, ge=1, le=10000, description="Blocks over which the block time is averaged"

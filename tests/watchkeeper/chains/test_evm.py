@@ -268,7 +268,11 @@ def test_a_reply_that_does_not_answer_the_request_is_inconclusive(answers: Calla
         ask("head", answers)
 
 
-def test_headers_of_the_settings_are_sent_and_must_be_printable() -> None:
+def test_a_node_that_hides_its_chain_id_is_taken_at_its_word() -> None:
+    assert ask("peers", saying(eth_chainId=ErrorOf(-32601)), chain_id=5).active == 25
+
+
+def test_headers_must_be_printable() -> None:
     with pytest.raises(ValueError, match="pattern"):
         EvmSettings(headers={"X-Key": "a\r\nHost: b"})
 
