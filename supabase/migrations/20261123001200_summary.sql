@@ -50,23 +50,29 @@ language sql stable set search_path = '' as $$
       order by watchkeeper.severity_rank(l.severity) desc limit 1
     ) as shown on true
   )
-  select c.id, c.target_id, c.kind, s.status, s.reason, c.is_stale
+  -- Both lists in the same order: the first that applies speaks. (As rows of a `values` list: 180 us a check.)
+  select c.id, c.target_id, c.kind,
+    case
+      when c.paused or not c.enabled then 'paused'
+      when c.firing_severity in ('critical', 'error') then 'critical'
+      when c.outcome is null or c.outcome = 'unknown' or c.is_stale then 'unknown'
+      when c.firing_severity is not null or c.outcome = 'fail' then 'warning'
+      when c.shown_severity is not null then c.shown_severity
+      else 'ok'
+    end,
+    case
+      when c.paused or not c.enabled then null
+      when c.firing_severity in ('critical', 'error') then c.firing_message
+      when c.outcome is null then 'not measured yet'
+      when c.outcome = 'unknown' then c.reason
+      when c.is_stale then 'no result since ' || watchkeeper.ago(c.last_run_at, at)
+      when c.firing_severity is not null then c.firing_message
+      when c.outcome = 'fail' then c.reason
+      when c.shown_severity = 'critical' then c.shown_metric || ' is critical'
+      when c.shown_severity = 'warning' then c.shown_metric || ' is outside its range'
+    end,
+    c.is_stale
   from looked_at as c
-  cross join lateral (
-    select * from (values
-      (c.paused or not c.enabled, 'paused', null),
-      (c.firing_severity in ('critical', 'error'), 'critical', c.firing_message),
-      (c.outcome is null, 'unknown', 'not measured yet'),
-      (c.outcome = 'unknown', 'unknown', c.reason),
-      (c.is_stale, 'unknown', 'no result since ' || watchkeeper.ago(c.last_run_at, at)),
-      (c.firing_severity is not null, 'warning', c.firing_message),
-      (c.outcome = 'fail', 'warning', c.reason),
-      (c.shown_severity = 'critical', 'critical', c.shown_metric || ' is critical'),
-      (c.shown_severity = 'warning', 'warning', c.shown_metric || ' is outside its range'),
-      (true, 'ok', null)
-    ) as v (applies, status, reason)
-    where v.applies limit 1
-  ) as s
 $$;
 
 -- One row per target. A target without an enabled check measures nothing, so nothing is known of it.
