@@ -28,7 +28,8 @@ examples:
   watchkeeper alerts --status all --json
   watchkeeper members grant ann@example.org responder
 
-exit codes: 0 all is well, 1 a problem was found, 2 the command, a setting or a file is wrong"""
+exit codes: 0 all is well, 1 a problem was found, 2 it cannot be told: the command, a setting or a file is
+wrong, or Supabase does not answer"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -37,7 +38,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return run(args)
     except StoreUnreachable as error:
-        return complain(f"unknown: Supabase did not answer ({error.message})", PROBLEM)
+        url = env.load().supabase_url
+        return complain(
+            f"unknown: Supabase did not answer at {url} ({error.message}). Is it up, and SUPABASE_URL right?",
+            USAGE,
+        )
     except StoreError as error:
         return complain(f"refused: {error.message}", USAGE)
     except (SettingsError, FileError, NotThere) as error:

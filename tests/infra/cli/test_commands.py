@@ -104,11 +104,12 @@ def test_json_is_what_the_database_said(command: Command) -> None:
     assert json.loads(command("status", "--json").out) == summary()
 
 
-def test_a_database_that_does_not_answer_is_a_problem_not_silence(command: Command) -> None:
+def test_a_database_that_does_not_answer_cannot_be_told_and_the_setting_is_named(command: Command) -> None:
     command.rpcs.answers["get_system_health_summary"] = lambda _: refusal("503", "upstream", 503)
     ran = command("status")
-    assert (ran.code, ran.out) == (1, "")
-    assert ran.err.startswith("unknown: Supabase did not answer")
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.startswith("unknown: Supabase did not answer at http://db (")
+    assert "SUPABASE_URL" in ran.err
 
 
 def test_a_refusal_is_said_in_the_words_of_the_database(command: Command) -> None:

@@ -89,5 +89,5 @@ def test_a_project_that_is_down_is_unknown(
     (folder / ".watchkeeper" / "env").write_text("SUPABASE_URL=http://127.0.0.1:9\nSUPABASE_SECRET_KEY=key\n")
     monkeypatch.setattr(watchkeeper.store, "BACKOFF_S", (0.01,))
     code, out, err = run(capsys, "status")
-    assert (code, out) == (1, "")
-    assert err.startswith("unknown: Supabase did not answer")
+    assert (code, out) == (2, "")
+    assert err.startswith("unknown: Supabase did not answer at http://127.0.0.1:9 ")
