@@ -9,10 +9,10 @@ from pathlib import Path
 
 import psycopg
 import pytest
+
 from infra.local.migrations import migrate
 from infra.local.ports import free_ports
 from infra.local.postgres import SUPERUSER, Postgres
-
 from tests.supabase.world import Db, World
 
 PRISTINE = "pristine"
@@ -32,7 +32,7 @@ class Cluster:
         """The address of a fresh database."""
         name = f"test_{next(names)}"
         with psycopg.connect(self.url(role=SUPERUSER), autocommit=True) as server:
-            server.execute(f"create database {name} template {PRISTINE} owner postgres strategy file_copy")  # type: ignore[call-overload]
+            server.execute(f"create database {name} template {PRISTINE} owner postgres strategy file_copy")
         return self.url(name)
 
 
@@ -45,8 +45,12 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
             superuser.execute((Path(__file__).parent / "auth.sql").read_bytes())
         postgres.prepare()
         migrate(postgres.url())
-        with psycopg.connect(postgres.url(SUPERUSER).replace("/postgres", "/template1"), autocommit=True) as superuser:
-            superuser.execute(f"create database {PRISTINE} template postgres owner postgres strategy file_copy")
+        with psycopg.connect(
+            postgres.url(SUPERUSER).replace("/postgres", "/template1"), autocommit=True
+        ) as superuser:
+            superuser.execute(
+                f"create database {PRISTINE} template postgres owner postgres strategy file_copy"
+            )
         yield Cluster(postgres)
     finally:
         postgres.stop()

@@ -1,4 +1,4 @@
-"""Who may do what. The tests hold it against the catalog and against what really happens: whatever is new needs a row."""
+"""Who may do what. The tests hold it against the catalog and against real calls: whatever is new needs a row."""
 
 from __future__ import annotations
 

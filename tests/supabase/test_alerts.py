@@ -60,7 +60,9 @@ def test_an_alert_of_two_checks_resolves_when_the_last_of_them_clears(world: Wor
     world.step(0, "fail", finding("breach"))
     blockchain, p2p = world.tick(60)
     assert changes(world.record(70, [result(blockchain, "ok", finding("clear"))])) == []
-    assert changes(world.record(71, [result(p2p, "ok", finding("clear"))])) == [("endpoint_unreachable", "resolved")]
+    assert changes(world.record(71, [result(p2p, "ok", finding("clear"))])) == [
+        ("endpoint_unreachable", "resolved")
+    ]
 
 
 def test_a_second_reporter_adds_all_that_it_counted(world: World) -> None:
@@ -98,7 +100,9 @@ def test_a_late_result_is_kept_and_moves_nothing(world: World) -> None:
 
 def test_a_repeat_is_a_no_op(world: World) -> None:
     world.target()
-    results = [result(task, "fail", finding("breach"), samples=[{"name": "x", "value": 1}]) for task in world.tick(0)]
+    results = [
+        result(task, "fail", finding("breach"), samples=[{"name": "x", "value": 1}]) for task in world.tick(0)
+    ]
     world.record(1, results)
     before = world.db.counts(), world.alerts()
     answer = world.record(2, results)
@@ -110,7 +114,9 @@ def test_blind_opens_after_so_many_unknowns_and_closes_on_the_first_known(world:
     world.target()
     moved = [
         changes(world.step(minute, outcome, blind_threshold=3))
-        for minute, outcome in enumerate(["unknown", "unknown", "ok", "unknown", "unknown", "unknown", "unknown", "fail"])
+        for minute, outcome in enumerate(
+            ["unknown", "unknown", "ok", "unknown", "unknown", "unknown", "unknown", "fail"]
+        )
     ]
     assert moved == [[], [], [], [], [], [("blind", "fired")], [], [("blind", "resolved")]]
     assert only(world.alerts())["severity"] == "error"
@@ -138,7 +144,9 @@ def test_a_rule_that_is_switched_off_gives_its_alert_up(world: World) -> None:
         ("delete_target(%s, %s)", "the target was deleted"),
     ],
 )
-def test_pausing_or_deleting_a_target_resolves_its_alerts_and_says_why(world: World, act: str, why: str) -> None:
+def test_pausing_or_deleting_a_target_resolves_its_alerts_and_says_why(
+    world: World, act: str, why: str
+) -> None:
     target = world.target()
     world.step(0, "fail", finding("breach"))
     world.db.run(f"select watchkeeper.{act}", target["id"], world.at(55))
@@ -267,7 +275,10 @@ def test_of_eight_who_acknowledge_at_once_exactly_one_wins(fresh: Callable[[], D
 
     with ThreadPoolExecutor(8) as pool:
         assert sorted(map(str, pool.map(acknowledge, people))) == ["PT409"] * 7 + ["won"]
-    assert world.db.value("select count(*) from watchkeeper.alert_transitions where transition = 'acknowledged'") == 1
+    assert (
+        world.db.value("select count(*) from watchkeeper.alert_transitions where transition = 'acknowledged'")
+        == 1
+    )
 
 
 # Lists -----------------------------------------------------------------------------------------------------------

@@ -58,14 +58,20 @@ def test_the_catalog_grants_on_tables_what_the_matrix_says(db: Db, table: str) -
 def test_nobody_may_touch_a_sequence(db: Db) -> None:
     for sequence in SEQUENCES:
         for role in ROLES:
-            assert not db.value("select has_sequence_privilege(%s, %s, 'usage, select, update')", role, sequence)
+            assert not db.value(
+                "select has_sequence_privilege(%s, %s, 'usage, select, update')", role, sequence
+            )
 
 
 def test_the_catalog_grants_on_functions_what_the_matrix_says(db: Db) -> None:
     for schema, name, signature in functions(db):
-        expected = RPCS.get(name, (HELPERS.get(name, NOBODY),))[0] if schema == "watchkeeper" else RPCS[name][0]
+        expected = (
+            RPCS.get(name, (HELPERS.get(name, NOBODY),))[0] if schema == "watchkeeper" else RPCS[name][0]
+        )
         granted = [
-            role for role in ROLES if db.value("select has_function_privilege(%s, %s, 'execute')", role, signature)
+            role
+            for role in ROLES
+            if db.value("select has_function_privilege(%s, %s, 'execute')", role, signature)
         ]
         assert sorted(granted) == sorted(expected), signature
 
@@ -80,7 +86,9 @@ def test_no_function_is_executable_by_public(db: Db) -> None:
 
 
 def test_what_a_later_migration_creates_is_nobodys_until_it_is_granted(db: Db) -> None:
-    db.run("create table public.later (x integer); create function public.later() returns int language sql as 'select 1'")
+    db.run(
+        "create table public.later (x integer); create function public.later() returns int language sql as 'select 1'"
+    )
     for role in ROLES:
         assert not db.value("select has_table_privilege(%s, 'public.later', 'select')", role)
         assert not db.value("select has_function_privilege(%s, 'public.later()', 'execute')", role)
@@ -104,7 +112,9 @@ def test_definers_are_private_and_every_function_has_an_empty_search_path(db: Db
 
 
 def test_policies_ask_for_the_role_once_a_query_and_not_once_a_row(db: Db) -> None:
-    policies = db.rows("select tablename, roles::text[], cmd, qual from pg_policies where schemaname = 'public'")
+    policies = db.rows(
+        "select tablename, roles::text[], cmd, qual from pg_policies where schemaname = 'public'"
+    )
     assert sorted(f"public.{table}" for table, *_ in policies) == sorted(API_TABLES)
     for _, roles, command, condition in policies:
         assert (roles, command) == (["authenticated"], "SELECT")
@@ -131,8 +141,15 @@ def lived_in(world: World) -> World:
         {"check_id": task["check_id"], "due_at": task["due_at"], "outcome": "ok", "started_at": task["due_at"],
          "finished_at": task["due_at"], "uptime": look} for task in tasks
     ])  # fmt: skip
-    world.db.rpc("record_system_metric", metric_name_param="temperature", metric_value_param=99, severity_param="critical")
-    world.db.run("insert into incident_logs (incident_type, severity, title) values ('outage', 'high', 'It is down')")
+    world.db.rpc(
+        "record_system_metric",
+        metric_name_param="temperature",
+        metric_value_param=99,
+        severity_param="critical",
+    )
+    world.db.run(
+        "insert into incident_logs (incident_type, severity, title) values ('outage', 'high', 'It is down')"
+    )
     world.db.run(
         "insert into performance_benchmarks (benchmark_name, operation_type, duration_ms) values ('b', 'sign', 1)"
     )
@@ -152,7 +169,7 @@ def test_members_read_and_a_stranger_sees_no_row(lived_in: World, table: str) ->
 @pytest.mark.parametrize("table", API_TABLES)
 def test_anon_and_tools_may_not_even_look(lived_in: World, table: str, who: str) -> None:
     with refused(lived_in.db, "42501"), lived_in.db.asking_as(who):
-        lived_in.db.run(f"select from {table}")  # noqa: S608
+        lived_in.db.run(f"select from {table}")
 
 
 @pytest.mark.parametrize("who", CALLERS)
@@ -165,11 +182,14 @@ def test_nobody_writes_a_table_directly(lived_in: World, who: str) -> None:
         for table, column in columns.items():
             for statement in (
                 f"insert into public.{table} default values",
-                f"update public.{table} set {column} = 'forged'",
-                f"delete from public.{table}",
+                f"update public.{table} set {column} = 'forged'",  # noqa: S608
+                f"delete from public.{table}",  # noqa: S608
                 f"truncate public.{table}",
             ):
-                with pytest.raises(psycopg.errors.InsufficientPrivilege), lived_in.db.connection.transaction():
+                with (
+                    pytest.raises(psycopg.errors.InsufficientPrivilege),
+                    lived_in.db.connection.transaction(),
+                ):
                     lived_in.db.run(statement)
 
 
@@ -177,7 +197,7 @@ def test_nobody_writes_a_table_directly(lived_in: World, who: str) -> None:
 def test_private_tables_are_closed_even_to_the_secret_key(db: Db, table: str) -> None:
     for who in ("admin", "service_role"):
         with refused(db, "42501"), db.asking_as(who):
-            db.run(f"select from {table}")  # noqa: S608
+            db.run(f"select from {table}")
 
 
 def arguments(db: Db, rpc: str) -> dict[str, Any]:
@@ -210,7 +230,9 @@ def arguments(db: Db, rpc: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("who", CALLERS)
 @pytest.mark.parametrize("rpc", RPCS)
-def test_each_rpc_serves_whom_the_matrix_says_and_refuses_the_others(lived_in: World, rpc: str, who: str) -> None:
+def test_each_rpc_serves_whom_the_matrix_says_and_refuses_the_others(
+    lived_in: World, rpc: str, who: str
+) -> None:
     db = lived_in.db
     db.run("create table public.blockchain_blocks (block_index int, block_hash text, created_at timestamptz)")
     db.sign_up("new@example.org")
@@ -238,6 +260,8 @@ def test_a_login_that_inherits_authenticated_is_no_operator(cluster: Any, db: Db
 def test_a_tool_whose_token_has_any_text_as_its_subject_can_work(world: World) -> None:
     for value in ("critical", "info"):
         with world.db.acting_as("watchkeeper_ingest", sub="ci-job", jti=str(uuid4())):
-            world.db.rpc("record_system_metric", metric_name_param="x", metric_value_param=1, severity_param=value)
+            world.db.rpc(
+                "record_system_metric", metric_name_param="x", metric_value_param=1, severity_param=value
+            )
     with world.db.acting_as("watchkeeper_metrics", sub="grafana"):
         assert world.db.rpc("get_system_health_summary")["status"] == "unknown"

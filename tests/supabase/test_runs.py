@@ -87,7 +87,9 @@ def test_a_claimed_slot_that_nobody_records_becomes_unknown_and_is_due_again(wor
     assert world.tick(54) == []
     again = only(world.tick(60))
     assert slots(world, [again], "blockchain") == [60]
-    run = only(world.db.rows("select outcome, missed, reason from watchkeeper.runs where outcome is not null"))
+    run = only(
+        world.db.rows("select outcome, missed, reason from watchkeeper.runs where outcome is not null")
+    )
     assert run == ("unknown", True, "missed: claimed, but no result came back in time")
     check = only(world.targets(61))["checks"]["blockchain"]
     assert (check["status"], check["outcome"]) == ("unknown", "unknown")
@@ -136,13 +138,15 @@ def test_eight_workers_claim_each_slot_exactly_once(fresh: Callable[[], Db]) -> 
     world = World(fresh())
     world.db.run(
         "select watchkeeper.apply_targets(%s, false, false, %s)",
-        [{"name": f"t{n}", "chain": "evm", "endpoint": "http://127.0.0.1", "checks": INTERVALS} for n in range(100)],
+        [
+            {"name": f"t{n}", "chain": "evm", "endpoint": "http://127.0.0.1", "checks": INTERVALS}
+            for n in range(100)
+        ],
         world.start,
     )
 
     def worker(db: Db) -> list[Json]:
-        own = World(db)
-        own.start = world.start
+        own = World(db, world.start)
         return [task for seconds in (0, 1, 60, 59, 120, 180) for task in own.tick(seconds)]
 
     with ThreadPoolExecutor(8) as pool:
@@ -161,8 +165,7 @@ def test_a_tick_does_not_skip_a_check_whose_result_is_being_recorded(fresh: Call
     world = World(fresh())
     world.target(checks={"p2p": {"interval_s": 30}})
     tasks = world.tick(0)
-    other = World(fresh())
-    other.start = world.start
+    other = World(fresh(), world.start)
     with other.db.connection.transaction():
         other.record(50, [result(task, "fail", finding("breach")) for task in tasks])
         assert slots(world, world.tick(60), "p2p") == [60, 90]

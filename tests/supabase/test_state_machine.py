@@ -45,7 +45,9 @@ class Model:
     first_breach: dict[tuple[str, str], int] = field(default_factory=dict)
     opened: Counter[str] = field(default_factory=Counter)
 
-    def record(self, kind: str, slot: int, outcome: str, findings: list[Json], at: int, blind_threshold: int) -> str:
+    def record(
+        self, kind: str, slot: int, outcome: str, findings: list[Json], at: int, blind_threshold: int
+    ) -> str:
         if (kind, slot) in self.recorded:
             return "repeated"
         self.recorded.add((kind, slot))
@@ -55,8 +57,12 @@ class Model:
         self.apply(kind, slot, outcome, findings, at, blind_threshold)
         return "recorded"
 
-    def apply(self, kind: str, slot: int, outcome: str, findings: list[Json], at: int, blind_threshold: int) -> None:
-        blind = finding("breach" if outcome == "unknown" else "clear", "blind", "error", failure_threshold=blind_threshold)
+    def apply(
+        self, kind: str, slot: int, outcome: str, findings: list[Json], at: int, blind_threshold: int
+    ) -> None:
+        blind = finding(
+            "breach" if outcome == "unknown" else "clear", "blind", "error", failure_threshold=blind_threshold
+        )
         for each in (*findings, blind):
             if each["state"] != "unknown":
                 self.judge((kind, each["alert_type"]), each, slot, at)
@@ -70,7 +76,9 @@ class Model:
             rule.failures, rule.successes = rule.failures + 1, 0
             rule.firing = was or rule.failures >= said.get("failure_threshold", 1)
             if rule.firing:
-                self.raise_alert(alert_type, said["severity"], 1 if was else rule.failures, self.first_breach[key], at)
+                self.raise_alert(
+                    alert_type, said["severity"], 1 if was else rule.failures, self.first_breach[key], at
+                )
         else:
             rule.failures, rule.successes = 0, rule.successes + 1
             rule.firing = was and rule.successes < said.get("success_threshold", 1)
@@ -103,7 +111,8 @@ moment = st.fixed_dictionaries({
 })  # fmt: skip
 history = st.lists(st.fixed_dictionaries(dict.fromkeys(KINDS, moment)), min_size=1, max_size=12)
 thresholds = st.fixed_dictionaries({
-    "failure_threshold": st.integers(1, 3), "success_threshold": st.integers(1, 3), "blind_threshold": st.integers(1, 3),
+    "failure_threshold": st.integers(1, 3), "success_threshold": st.integers(1, 3),
+    "blind_threshold": st.integers(1, 3),
 })  # fmt: skip
 
 
@@ -118,18 +127,24 @@ def findings_of(event: Json, limits: Json) -> list[Json]:
 
 def state(world: World) -> dict[str, Alert]:
     rows = world.db.rows(
-        "select alert_type, severity, occurrences, first_seen_at, last_seen_at from system_alerts where status = 'firing'"
+        "select alert_type, severity, occurrences, first_seen_at, last_seen_at from system_alerts "
+        "where status = 'firing'"
     )
     assert len({row[0] for row in rows}) == len(rows), "two firing alerts of one kind"
 
     def seconds(at: Any) -> int:
-        return round((at - world.start).total_seconds())
+        return int((at - world.start).total_seconds())
 
     return {row[0]: Alert(row[1], row[2], seconds(row[3]), seconds(row[4])) for row in rows}
 
 
 def play(world: World, events: list[Json], limits: Json) -> None:
-    world.target(checks={kind: {"interval_s": 60, "params": {"blind_threshold": limits["blind_threshold"]}} for kind in KINDS})
+    world.target(
+        checks={
+            kind: {"interval_s": 60, "params": {"blind_threshold": limits["blind_threshold"]}}
+            for kind in KINDS
+        }
+    )
     model = Model()
     waiting: list[tuple[int, Json, Json]] = []
     kinds = {world.check_id(world.targets(0)[0], kind): kind for kind in KINDS}
@@ -157,7 +172,9 @@ def play(world: World, events: list[Json], limits: Json) -> None:
                 answer = world.record(now, [
                     result(task, event["outcome"], *findings, blind_threshold=limits["blind_threshold"])
                 ])  # fmt: skip
-                verdict = model.record(task["kind"], slot, event["outcome"], findings, now, limits["blind_threshold"])
+                verdict = model.record(
+                    task["kind"], slot, event["outcome"], findings, now, limits["blind_threshold"]
+                )
                 assert answer[verdict] == 1, (verdict, answer)
                 assert copy == 0 or answer["transitions"] == []
                 assert state(world) == model.firing, (minute, task["kind"], event)
@@ -170,11 +187,15 @@ def play(world: World, events: list[Json], limits: Json) -> None:
 
 
 def missed(world: World) -> list[tuple[Any, Any]]:
-    return world.db.rows("select check_id, due_at from watchkeeper.runs where missed order by due_at, check_id")
+    return world.db.rows(
+        "select check_id, due_at from watchkeeper.runs where missed order by due_at, check_id"
+    )
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(events=history, limits=thresholds)
-def test_any_history_gives_what_the_model_says(connection: psycopg.Connection, events: list[Json], limits: Json) -> None:
+def test_any_history_gives_what_the_model_says(
+    connection: psycopg.Connection, events: list[Json], limits: Json
+) -> None:
     with connection.transaction(force_rollback=True):
         play(World(Db(connection)), events, limits)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.supabase.world import Db, Json, World, a_target, finding, only, result, sample
+from tests.supabase.world import Db, World, a_target, finding, only, result, sample
 
 GROUPS = {
     "blockchain": ("total_blocks", "latest_block", "avg_block_time"),
@@ -30,7 +29,11 @@ def test_an_empty_system_is_unknown_and_has_no_numbers(world: World) -> None:
     assert (summary["status"], summary["reason"]) == ("unknown", "nothing is watched yet: add a target")
     for group, numbers in GROUPS.items():
         assert {name: summary[group][name] for name in numbers} == dict.fromkeys(numbers)
-        assert (summary[group]["status"], summary[group]["stale"], summary[group]["observed_at"]) == ("unknown", True, None)
+        assert (summary[group]["status"], summary[group]["stale"], summary[group]["observed_at"]) == (
+            "unknown",
+            True,
+            None,
+        )
     assert summary["uptime"]["status"] == "unknown"
     assert summary["monitoring"]["status"] == "unknown"
     assert summary["alerts"]["critical"] == summary["alerts"]["unacknowledged"] == 0
@@ -39,7 +42,16 @@ def test_an_empty_system_is_unknown_and_has_no_numbers(world: World) -> None:
 
 def test_the_summary_has_the_shape_the_tools_around_it_know(world: World) -> None:
     summary = world.summary(0)
-    assert {"status", "generated_at", "targets", "uptime", "incidents", "monitoring", "alerts", *GROUPS} <= set(summary)
+    assert {
+        "status",
+        "generated_at",
+        "targets",
+        "uptime",
+        "incidents",
+        "monitoring",
+        "alerts",
+        *GROUPS,
+    } <= set(summary)
     for group, numbers in GROUPS.items():
         assert {*numbers, "status", "observed_at", "stale"} <= set(summary[group])
 
@@ -57,9 +69,9 @@ def test_all_is_well_when_everything_was_seen_and_is_well(world: World) -> None:
     measured(world)
     summary = world.summary(55)
     assert (summary["status"], summary["reason"]) == ("ok", "all is well")
-    assert {key: summary["blockchain"][key] for key in ("status", "total_blocks", "latest_block", "avg_block_time", "stale")} == {
-        "status": "ok", "total_blocks": 101, "latest_block": 100, "avg_block_time": 9.5, "stale": False,
-    }  # fmt: skip
+    blockchain = summary["blockchain"]
+    assert (blockchain["status"], blockchain["stale"]) == ("ok", False)
+    assert [blockchain[number] for number in GROUPS["blockchain"]] == [101, 100, 9.5]
     assert only(summary["targets"])["status"] == "ok"
 
 
@@ -71,7 +83,11 @@ def test_an_old_value_is_unknown_with_its_age(world: World) -> None:
     assert (blockchain["status"], blockchain["stale"], blockchain["latest_block"]) == ("unknown", True, None)
     assert blockchain["observed_at"]
     check = only(world.targets(300))["checks"]["blockchain"]
-    assert (check["stale"], check["values"]["height"]["known"], check["values"]["height"]["value"]) == (True, False, 100)
+    assert (check["stale"], check["values"]["height"]["known"], check["values"]["height"]["value"]) == (
+        True,
+        False,
+        100,
+    )
 
 
 def test_an_unknown_outcome_turns_the_numbers_unknown_and_not_to_zero(world: World) -> None:
@@ -84,7 +100,8 @@ def test_an_unknown_outcome_turns_the_numbers_unknown_and_not_to_zero(world: Wor
 
 
 @pytest.mark.parametrize(
-    ("severity", "status"), [("info", "warning"), ("warning", "warning"), ("error", "critical"), ("critical", "critical")]
+    ("severity", "status"),
+    [("info", "warning"), ("warning", "warning"), ("error", "critical"), ("critical", "critical")],
 )
 def test_a_firing_alert_is_never_healthy(world: World, severity: str, status: str) -> None:
     """Severity `error` once counted as healthy."""
@@ -105,7 +122,10 @@ def test_a_firing_critical_dominates_what_is_unknown(world: World) -> None:
         else:
             world.record(1, [result(task, "unknown")])
     summary = world.summary(2)
-    assert (summary["status"], summary["reason"]) == ("critical", "down: blockchain: endpoint_unreachable: breach")
+    assert (summary["status"], summary["reason"]) == (
+        "critical",
+        "down: blockchain: endpoint_unreachable: breach",
+    )
     assert summary["alerts"] | {"observed_at": None} == {
         "status": "critical", "firing": 1, "unacknowledged": 1, "critical": 1, "observed_at": None, "stale": False,
     }  # fmt: skip
@@ -129,7 +149,9 @@ def test_an_acknowledged_alert_is_still_firing(world: World) -> None:
 def test_a_metric_recorded_as_critical_counts(world: World) -> None:
     world.target()
     measured(world)
-    world.db.rpc("record_system_metric", metric_name_param="disk", metric_value_param=99, severity_param="critical")
+    world.db.rpc(
+        "record_system_metric", metric_name_param="disk", metric_value_param=99, severity_param="critical"
+    )
     summary = world.summary(55)
     assert (summary["status"], summary["reason"]) == ("critical", "disk = 99")
 
@@ -138,7 +160,10 @@ def test_a_sample_outside_its_range_is_a_warning_without_an_alert(world: World) 
     world.target()
     measured(world, samples=[sample("height", 1), sample("pending_transactions", 2000, severity="warning")])
     summary = world.summary(55)
-    assert (summary["status"], summary["reason"]) == ("warning", "anvil: blockchain: pending_transactions is outside its range")
+    assert (summary["status"], summary["reason"]) == (
+        "warning",
+        "anvil: blockchain: pending_transactions is outside its range",
+    )
     assert summary["alerts"]["firing"] == 0
 
 
@@ -211,7 +236,9 @@ def test_numbers_come_from_the_primary_target_and_the_status_from_the_worst(worl
     world.target("main", labels={"primary": "true"})
     for task in world.tick(0):
         height = 7 if task["target"] == "main" else 5
-        bad = [finding("breach", "chain_stalled", "warning")] if task["target"] == "old" else [finding("clear")]
+        bad = (
+            [finding("breach", "chain_stalled", "warning")] if task["target"] == "old" else [finding("clear")]
+        )
         world.record(1, [result(task, "ok", *bad, samples=[sample("height", height)])])
     blockchain = world.summary(2)["blockchain"]
     assert (blockchain["target"], blockchain["latest_block"], blockchain["targets"]) == ("main", 7, 2)
@@ -221,7 +248,11 @@ def test_numbers_come_from_the_primary_target_and_the_status_from_the_worst(worl
 def test_without_a_primary_target_the_oldest_speaks(world: World) -> None:
     for name in ("b", "a"):
         world.target(name)
-        world.db.run("update watchkeeper.targets set created_at = %s where name = %s", world.at(60 if name == "a" else 0), name)
+        world.db.run(
+            "update watchkeeper.targets set created_at = %s where name = %s",
+            world.at(60 if name == "a" else 0),
+            name,
+        )
     for task in world.tick(0):
         world.record(1, [result(task, samples=[sample("height", 1)])])
     assert world.summary(2)["blockchain"]["target"] == "b"
@@ -231,7 +262,9 @@ def test_without_a_primary_target_the_oldest_speaks(world: World) -> None:
     ("is_up", "outcome", "counted"),
     [(True, "ok", "up"), (False, "fail", "down"), (None, "unknown", "unknown"), (True, "unknown", "unknown")],
 )
-def test_a_service_is_up_down_or_unknown(world: World, is_up: bool | None, outcome: str, counted: str) -> None:
+def test_a_service_is_up_down_or_unknown(
+    world: World, is_up: bool | None, outcome: str, counted: str
+) -> None:
     world.target("web", {"uptime": {}}, chain=None)
     look = {"service_name": "web", "endpoint": "http://x", "is_up": is_up}
     world.step(0, outcome, uptime=look)
@@ -252,7 +285,9 @@ def test_numbers_are_exact_down_to_eight_decimals(world: World) -> None:
     world.target(checks={"economics": {}}, chain="supabase")
     exact = "99999999999999999999.00000001"
     measured(world, samples=[sample("supply", exact)])
-    text = world.db.value("select watchkeeper.get_system_health_summary(%s) -> 'economics' ->> 'supply'", world.at(55))
+    text = world.db.value(
+        "select watchkeeper.get_system_health_summary(%s) -> 'economics' ->> 'supply'", world.at(55)
+    )
     assert text == exact
 
 
@@ -260,13 +295,20 @@ def test_the_chain_of_tables_reaches_the_page_with_right_numbers(world: World) -
     """The first system's mistakes, end to end: 1,500 pending, expired keys, a hit rate of 20,000 %, a stall."""
     world.db.connection.execute((Path(__file__).parent / "chain.sql").read_bytes())
     now = world.db.value("select now()")
-    world.db.run("insert into blockchain_mempool select n::text, 1, 1, %s, 'pending' from generate_series(1, 1500) as n", now)
-    world.db.run("insert into blockchain_blocks (block_index, created_at) values (41, %s - interval '3 hours')", now)
-    observed = {subject: world.db.rpc("observe_chain_tables", subject=subject) for subject in ("head", "mempool")}
+    world.db.run(
+        "insert into blockchain_mempool select n::text, 1, 1, %s, 'pending' from generate_series(1, 1500) as n",
+        now,
+    )
+    world.db.run(
+        "insert into blockchain_blocks (block_index, created_at) values (41, %s - interval '3 hours')", now
+    )
+    observed = {
+        subject: world.db.rpc("observe_chain_tables", subject=subject) for subject in ("head", "mempool")
+    }
     world.target("app", {"blockchain": {}, "mempool": {"interval_s": 60}}, chain="supabase", endpoint=None)
     for task in world.tick(0):
         samples = {
-            "blockchain": [sample("height", observed["head"]["height"]), sample("total_blocks", observed["head"]["total_blocks"])],
+            "blockchain": [sample(name, observed["head"][name]) for name in ("height", "total_blocks")],
             "mempool": [sample("pending_transactions", observed["mempool"]["pending"])],
         }[task["kind"]]  # fmt: skip
         world.record(1, [result(task, samples=samples)])
@@ -279,12 +321,17 @@ def test_list_targets_tells_everything_the_page_shows(world: World) -> None:
     saved = world.target(labels={"env": "dev"})
     measured(world)
     target = only(world.targets(55))
-    assert {key: target[key] for key in ("id", "name", "chain", "network", "endpoint", "settings", "labels", "paused")} == {
-        key: saved[key] for key in ("id", "name", "chain", "network", "endpoint", "settings", "labels", "paused")
+    assert {
+        key: target[key]
+        for key in ("id", "name", "chain", "network", "endpoint", "settings", "labels", "paused")
+    } == {
+        key: saved[key]
+        for key in ("id", "name", "chain", "network", "endpoint", "settings", "labels", "paused")
     }
     check = target["checks"]["blockchain"]
     assert set(check) == {
-        "check_id", "interval_s", "timeout_s", "enabled", "params", "status", "reason", "stale", "outcome", "last_run_at",
+        "check_id", "interval_s", "timeout_s", "enabled", "params", "status", "reason", "stale", "outcome",
+        "last_run_at",
         "next_due_at", "values",
     }  # fmt: skip
     assert set(check["values"]["height"]) == {"value", "unit", "severity", "observed_at", "known"}
@@ -310,12 +357,14 @@ def big(cluster: Any) -> Any:
         world.tick(0)
         world.db.run("insert into watchkeeper.check_states select id, %s, %s, 'ok', null from watchkeeper.checks",
                      world.start, world.start)  # fmt: skip
-        world.db.run("insert into watchkeeper.latest_values (check_id, metric_name, value, severity, observed_at, known) "
+        world.db.run("insert into watchkeeper.latest_values "
+                     "(check_id, metric_name, value, severity, observed_at, known) "
                      "select id, m, 1, 'info', %s, true from watchkeeper.checks, unnest(array['height', 'x']) as m",
                      world.start)  # fmt: skip
         world.db.run(
             "insert into system_health_metrics (target_id, metric_name, metric_value, recorded_at) "
-            "select t.id, 'height', n, %s - make_interval(mins => n) from watchkeeper.targets as t, generate_series(1, 200) as n",
+            "select t.id, 'height', n, %s - make_interval(mins => n) "
+            "from watchkeeper.targets as t, generate_series(1, 200) as n",
             world.start,
         )
         world.db.run("analyze")
@@ -338,7 +387,12 @@ def test_a_series_reads_its_own_rows_only(big: World) -> None:
     read = "select seq_tup_read + idx_tup_fetch from pg_stat_xact_user_tables where relname = 'system_health_metrics'"
     with big.db.connection.transaction():
         for _ in range(7):
-            points = big.db.value("select watchkeeper.get_metric_series(%s, 'height', %s, %s, 10)", target, big.at(-3600), big.at(0))
+            points = big.db.value(
+                "select watchkeeper.get_metric_series(%s, 'height', %s, %s, 10)",
+                target,
+                big.at(-3600),
+                big.at(0),
+            )
         assert sum(point["n"] for point in points) == 60
         assert big.db.value(read) <= 7 * 61
 
@@ -350,7 +404,7 @@ def test_a_tick_over_a_thousand_targets_is_quick(big: World) -> None:
         assert time.monotonic() - began < 3
 
 
-def test_a_policy_asks_once_whatever_the_number_of_rows(big: World, fresh: Callable[[], Db]) -> None:
+def test_a_policy_asks_once_whatever_the_number_of_rows(big: World) -> None:
     with big.db.asking_as("viewer"):
         assert "InitPlan" in plan(big.db, "select count(*) from public.system_health_metrics")
         began = time.monotonic()

@@ -122,6 +122,16 @@ def refused(db: Db, *states: str, naming: str = "") -> Iterator[None]:
     assert db.counts() == before
 
 
+@contextmanager
+def allowing(*states: str) -> Iterator[None]:
+    """The block may be refused with one of the states."""
+    try:
+        yield
+    except psycopg.Error as error:
+        if error.sqlstate not in states:
+            raise
+
+
 # Targets and results ---------------------------------------------------------------------------------------------
 
 CATALOG: Json = {
@@ -149,8 +159,18 @@ CATALOG: Json = {
             "timeout_s": 10,
         },
         **{
-            kind: {"params_schema": {"type": "object", "properties": {}}, "interval_s": seconds, "timeout_s": 10}
-            for kind, seconds in (("p2p", 30), ("mempool", 45), ("quantum", 60), ("economics", 60), ("uptime", 60))
+            kind: {
+                "params_schema": {"type": "object", "properties": {}},
+                "interval_s": seconds,
+                "timeout_s": 10,
+            }
+            for kind, seconds in (
+                ("p2p", 30),
+                ("mempool", 45),
+                ("quantum", 60),
+                ("economics", 60),
+                ("uptime", 60),
+            )
         },
     },
     "chains": {
@@ -180,8 +200,16 @@ def a_target(name: str = "anvil", checks: Mapping[str, Any] | None = None, **mor
     }
 
 
-def finding(state: str, alert_type: str = "endpoint_unreachable", severity: str = "critical", **more: Any) -> Json:
-    return {"alert_type": alert_type, "state": state, "severity": severity, "message": f"{alert_type}: {state}", **more}
+def finding(
+    state: str, alert_type: str = "endpoint_unreachable", severity: str = "critical", **more: Any
+) -> Json:
+    return {
+        "alert_type": alert_type,
+        "state": state,
+        "severity": severity,
+        "message": f"{alert_type}: {state}",
+        **more,
+    }
 
 
 def sample(name: str, value: Any, **more: Any) -> Json:
@@ -204,9 +232,9 @@ def result(task: Mapping[str, Any], outcome: str = "ok", *findings: Json, **more
 class World:
     """A database with a catalog, and a clock that starts a day ago (rows from the future are refused)."""
 
-    def __init__(self, db: Db) -> None:
+    def __init__(self, db: Db, start: datetime | None = None) -> None:
         self.db = db
-        self.start = (datetime.now(UTC) - timedelta(days=1)).replace(second=0, microsecond=0)
+        self.start = start or (datetime.now(UTC) - timedelta(days=1)).replace(second=0, microsecond=0)
         if db.value("select count(*) from watchkeeper.catalog") == 0:
             db.rpc("publish_catalog", catalog=CATALOG)
 
@@ -226,7 +254,9 @@ class World:
 
     def check_id(self, target: Mapping[str, Any], kind: str = "blockchain") -> str:
         return str(
-            self.db.value("select id from watchkeeper.checks where target_id = %s and kind = %s", target["id"], kind)
+            self.db.value(
+                "select id from watchkeeper.checks where target_id = %s and kind = %s", target["id"], kind
+            )
         )
 
     def tick(self, seconds: float, horizon_s: int = 60) -> list[Json]:
@@ -275,6 +305,11 @@ class World:
 
 def changes(answer: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [(each["alert_type"], each["transition"]) for each in answer["transitions"]]
+
+
+def anything(*values: Any) -> tuple[Any, ...]:
+    """Values of any type, for a table of bad ones."""
+    return values
 
 
 def only(rows: Sequence[Any]) -> Any:

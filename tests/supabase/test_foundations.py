@@ -1,0 +1,170 @@
+"""Members: who they are, who may change them, and that somebody is left who can."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import psycopg
+import pytest
+
+from tests.supabase.world import MEMBERS, Db, only, refused
+
+
+@pytest.mark.parametrize(
+    ("who", "role", "rights"),
+    [
+        ("authenticated", None, []),
+        ("viewer", "viewer", ["read"]),
+        ("auditor", "auditor", ["read", "audit"]),
+        ("responder", "responder", ["read", "respond"]),
+        ("admin", "admin", ["read", "respond", "audit", "manage"]),
+        ("service_role", "operator", ["read", "respond", "audit", "manage"]),
+    ],
+)
+def test_whoami_tells_the_role_and_its_rights(db: Db, who: str, role: str | None, rights: list[str]) -> None:
+    with db.asking_as(who):
+        me = db.rpc("whoami")
+    assert (me["role"], me["rights"]) == (role, rights)
+    assert (me["email"] is None) == (who == "service_role")
+
+
+def test_a_role_counts_from_the_next_request_on(db: Db) -> None:
+    ann = db.sign_up("ann@example.org")
+    with refused(db, "42501", naming="this needs the role viewer"), db.acting_as("authenticated", ann):
+        db.rpc("list_targets")
+    db.rpc("grant_role", email=" Ann@Example.org ", role="viewer")
+    with db.acting_as("authenticated", ann):
+        assert db.rpc("list_targets") == []
+    db.member("admin")
+    assert db.rpc("revoke_role", email="ann@example.org")["role"] == "viewer"
+    with refused(db, "42501"), db.acting_as("authenticated", ann):
+        db.rpc("list_targets")
+
+
+def test_members_are_listed_by_address(db: Db) -> None:
+    for role in MEMBERS:
+        db.member(role, f"{role}@example.org")
+    listed = [(member["email"], member["role"]) for member in db.rpc("list_members")]
+    assert listed == sorted((f"{role}@example.org", role) for role in MEMBERS)
+
+
+@pytest.mark.parametrize(
+    "change", ["select public.revoke_role(%s)", "select public.grant_role(%s, 'viewer')"]
+)
+def test_the_last_admin_stays(db: Db, change: str) -> None:
+    db.member("admin", "root@example.org")
+    with refused(db, "PT409", naming="this is the last admin"):
+        db.run(change, "root@example.org")
+    db.member("admin", "other@example.org")
+    db.run(change, "root@example.org")
+
+
+def test_a_viewer_can_be_removed_where_there_is_no_admin(db: Db) -> None:
+    db.member("viewer", "ann@example.org")
+    assert db.rpc("revoke_role", email="ann@example.org")["role"] == "viewer"
+
+
+def test_two_admins_who_remove_each_other_leave_one(fresh: Callable[[], Db]) -> None:
+    db = fresh()
+    users = [db.member("admin", f"{n}@example.org") for n in range(2)]
+
+    def remove(n: int) -> str | None:
+        own = fresh()
+        try:
+            with own.acting_as("authenticated", users[n]):
+                own.rpc("revoke_role", email=f"{1 - n}@example.org")
+        except psycopg.Error as error:
+            return error.sqlstate
+        return "removed"
+
+    with ThreadPoolExecutor(2) as pool:
+        outcomes = sorted(map(str, pool.map(remove, range(2))))
+    assert outcomes in (["42501", "removed"], ["PT409", "removed"])
+    assert db.value("select count(*) from watchkeeper.members where role = 'admin'") == 1
+
+
+@pytest.mark.parametrize(
+    ("email", "role", "state", "message"),
+    [
+        (None, "viewer", "22023", "email: must not be empty"),
+        ("", "viewer", "22023", "email: must not be empty"),
+        ("x" * 1_000_000, "viewer", "22023", "email: must have at most 320"),
+        ("nobody@example.org", "viewer", "PT404", "email: nobody has signed up as nobody@example.org"),
+        ("ann@example.org", None, "22023", "role: must be one of"),
+        ("ann@example.org", "", "22023", "role: must be one of"),
+        ("ann@example.org", "root", "22023", "role: must be one of"),
+        ("ann@example.org", "x" * 1_000_000, "22023", "role: must be one of"),
+        ("' or true --", "viewer", "PT404", "email: nobody"),
+    ],
+    ids=lambda value: str(value)[:30],
+)
+def test_a_role_for_nobody_or_an_unknown_role_is_refused(
+    db: Db, email: Any, role: Any, state: str, message: str
+) -> None:
+    db.sign_up("ann@example.org")
+    with refused(db, state, naming=message), db.asking_as("admin"):
+        db.rpc("grant_role", email=email, role=role)
+
+
+def test_who_has_no_role_cannot_lose_it(db: Db) -> None:
+    db.sign_up("ann@example.org")
+    with refused(db, "PT404", naming="email: ann@example.org has no role"):
+        db.rpc("revoke_role", email="ann@example.org")
+
+
+def test_an_address_that_two_accounts_share_is_not_guessed(db: Db) -> None:
+    """Single sign-on allows it."""
+    db.sign_up("ann@example.org")
+    db.run("insert into auth.users (email, is_sso_user) values ('ann@example.org', true)")
+    with refused(db, "PT409", naming="email: more than one account"):
+        db.rpc("grant_role", email="ann@example.org", role="admin")
+
+
+def test_a_user_who_is_deleted_is_no_member_any_more(db: Db) -> None:
+    user = db.member("viewer")
+    db.run("delete from auth.users where id = %s", user)
+    assert db.rpc("list_members") == []
+
+
+def test_the_time_of_a_change_to_an_incident_is_kept_by_its_trigger(db: Db) -> None:
+    db.run(
+        "insert into incident_logs (incident_type, severity, title, updated_at) values ('x', 'low', 'x', '2020-01-01')"
+    )
+    db.run("update incident_logs set title = 'y', updated_at = '2020-01-01'")
+    assert db.value("select updated_at = now() from incident_logs")
+    trigger = only(
+        db.values(
+            "select tgname from pg_trigger where tgrelid = 'incident_logs'::regclass and not tgisinternal"
+        )
+    )
+    assert trigger == "update_incident_updated_at"
+
+
+COLUMNS = {
+    "system_health_metrics": "id metric_name metric_value metric_unit severity metadata recorded_at",
+    "system_alerts": """id alert_type severity message source acknowledged acknowledged_by acknowledged_at metadata
+        created_at""",
+    "incident_logs": """id incident_type severity title description affected_systems status resolved_at resolution_notes
+        created_by created_at updated_at""",
+    "performance_benchmarks": """id benchmark_name operation_type duration_ms throughput success_rate metadata
+        recorded_at""",
+    "uptime_checks": "id service_name endpoint status_code response_time_ms is_up error_message checked_at",
+}
+
+
+@pytest.mark.parametrize("table", COLUMNS)
+def test_the_five_tables_keep_the_columns_that_tools_know(db: Db, table: str) -> None:
+    there = db.values("select attname from pg_attribute where attrelid = %s::regclass and attnum > 0", table)
+    assert set(COLUMNS[table].split()) <= set(there)
+
+
+def test_the_metric_rpc_keeps_its_exact_shape(db: Db) -> None:
+    assert db.value("select pg_get_function_arguments(oid) from pg_proc where proname = 'record_system_metric' "
+                    "and pronamespace = 'public'::regnamespace") == (
+        "metric_name_param text, metric_value_param numeric, metric_unit_param text DEFAULT NULL::text, "
+        "severity_param text DEFAULT 'info'::text, metadata_param jsonb DEFAULT '{}'::jsonb"
+    )  # fmt: skip
+    assert db.value("select pg_get_function_result(oid) from pg_proc where proname = 'record_system_metric' "
+                    "and pronamespace = 'public'::regnamespace") == "uuid"  # fmt: skip
