@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -36,7 +37,7 @@ class Ports:
         """Refuses to fight over a port and names the variable that moves it."""
         for name in names:
             port = getattr(self, name)
-            if not is_free(port):
+            if not _becomes_free(port):
                 variable = name.upper()
                 raise LocalError(
                     f"port {port} is taken by another program: stop it or choose another, "
@@ -58,6 +59,16 @@ def is_free(port: int) -> bool:
             probe.bind((HOST, port))
         except OSError:
             return False
+    return True
+
+
+def _becomes_free(port: int, patience_s: float = 1) -> bool:
+    """The system also lends such ports to outgoing connections, mostly for a moment."""
+    deadline = time.monotonic() + patience_s
+    while not is_free(port):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
     return True
 
 

@@ -13,6 +13,8 @@ from pathlib import Path
 
 from infra.local.steps import LocalError
 
+PROC = Path("/proc")  # not on macOS, where ps is asked
+
 
 class Process:
     """A program in a process group of its own: Ctrl-C in the terminal reaches us, and we stop it in order."""
@@ -72,7 +74,7 @@ class Process:
     def tail(self, lines: int = 15) -> str:
         """The end of its log."""
         text = self.log.read_text(errors="replace") if self.log.is_file() else ""
-        return "\n".join(f"    {line}" for line in text.splitlines()[-lines:])
+        return "\n".join(f"    {line[:200]}" for line in text.splitlines()[-lines:])
 
     def stop(self, timeout_s: float = 10) -> None:
         """Asks it to end, then insists; takes its children along."""
@@ -103,23 +105,36 @@ def _kill_group(pid: int, patience_s: float = 2) -> None:
     """Kills what is left of the group and waits for it to be gone, children we cannot wait for included."""
     deadline = time.monotonic() + patience_s
     with suppress(ProcessLookupError, PermissionError):
-        while time.monotonic() < deadline:
-            os.killpg(pid, signal.SIGKILL)
+        os.killpg(pid, signal.SIGKILL)
+        while _group_runs(pid) and time.monotonic() < deadline:
             time.sleep(0.02)
+
+
+def _group_runs(group: int) -> bool:
+    """Whether one of the group is more than an entry that waits for init to collect it."""
+    if not PROC.is_dir():
+        os.killpg(group, 0)
+        return True
+    fields = (_fields(int(entry.name)) for entry in PROC.glob("[0-9]*"))
+    return any(found and found[0] not in "ZX" and int(found[2]) == group for found in fields)
+
+
+def _fields(pid: int) -> list[str]:
+    """What /proc tells after the process's name: state, parent, group, ... Empty if it is gone."""
+    try:
+        return (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return []
 
 
 def started_at(pid: int) -> str | None:
     """When a process began, so that a number used again is not taken for the old process. None: not running."""
-    stat = Path(f"/proc/{pid}/stat")
-    try:
-        if stat.parent.parent.joinpath("self").exists():
-            state, *rest = stat.read_text().rpartition(")")[2].split()
-            return None if state in "ZX" else rest[18]
-        shown = subprocess.run(
-            ["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False
-        )
-    except OSError:
-        return None
+    if PROC.is_dir():
+        found = _fields(pid)
+        return found[19] if found and found[0] not in "ZX" else None
+    shown = subprocess.run(
+        ["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False
+    )
     return shown.stdout.strip() or None
 
 

@@ -43,6 +43,11 @@ class Stack:
         self.aws.put_secret_key(self.credentials.secret_key)
         self.aws.deploy(self.gateway.url)
 
+    def restart_aws(self) -> None:
+        """As at the start, and without waiting for the next minute."""
+        self.start_aws()
+        self.aws.schedule_checks()
+
     def store(self) -> Store:
         """A client of the API with the secret key."""
         return Store(self.gateway.url, self.credentials.secret_key)

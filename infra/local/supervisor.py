@@ -22,7 +22,7 @@ class Supervisor:
         self._parts: list[tuple[Process, Callable[[], None]]] = [
             (stack.postgres.process, stack.postgres.start),
             (stack.gateway.process, stack.gateway.start),
-            (stack.aws.process, stack.start_aws),
+            (stack.aws.process, stack.restart_aws),
         ]
         self._restarted: dict[str, float] = {}
 
