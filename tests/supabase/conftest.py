@@ -1,65 +1,25 @@
-"""A Postgres like a new hosted project's, migrated; each test in a transaction that is rolled back."""
+"""A migrated database without the API in front; each test in a transaction that is rolled back."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from itertools import count
-from pathlib import Path
 
 import psycopg
 import pytest
 
-from infra.local.migrations import migrate
-from infra.local.ports import free_ports
-from infra.local.postgres import SUPERUSER, Postgres
 from tests.supabase.world import Db, World
-
-PRISTINE = "pristine"
-names = count(1)
-
-
-@dataclass(frozen=True)
-class Cluster:
-    """A server whose database `postgres` is migrated, and `pristine` is a copy of it that nobody touches."""
-
-    postgres: Postgres
-
-    def url(self, database: str = "postgres", role: str = "postgres") -> str:
-        return self.postgres.url(role).rpartition("/")[0] + "/" + database
-
-    def copy(self) -> str:
-        """The address of a fresh database."""
-        name = f"test_{next(names)}"
-        with psycopg.connect(self.url(role=SUPERUSER), autocommit=True) as server:
-            server.execute(f"create database {name} template {PRISTINE} owner postgres strategy file_copy")
-        return self.url(name)
+from tests.support.parts import Cluster, Database
 
 
 @pytest.fixture(scope="session")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    postgres = Postgres(tmp_path_factory.mktemp("state"), free_ports(1)[0], "secret", durable=False)
-    postgres.start()
-    try:
-        with psycopg.connect(postgres.url(SUPERUSER)) as superuser:
-            superuser.execute((Path(__file__).parent / "auth.sql").read_bytes())
-        postgres.prepare()
-        migrate(postgres.url())
-        with psycopg.connect(
-            postgres.url(SUPERUSER).replace("/postgres", "/template1"), autocommit=True
-        ) as superuser:
-            superuser.execute(
-                f"create database {PRISTINE} template postgres owner postgres strategy file_copy"
-            )
-        yield Cluster(postgres)
-    finally:
-        postgres.stop()
-        postgres.erase()
+def own_database(cluster: Cluster) -> Database:
+    """What a test commits by mistake stays in here."""
+    return cluster.copy("migrated")
 
 
 @pytest.fixture(scope="session")
-def connection(cluster: Cluster) -> Iterator[psycopg.Connection]:
-    with psycopg.connect(cluster.url(), autocommit=True) as connection:
+def connection(own_database: Database) -> Iterator[psycopg.Connection]:
+    with own_database.connect() as connection:
         yield connection
 
 
@@ -71,20 +31,19 @@ def db(connection: psycopg.Connection) -> Iterator[Db]:
 
 
 @pytest.fixture
-def fresh(cluster: Cluster) -> Iterator[Callable[[], Db]]:
+def world(db: Db) -> World:
+    return World(db)
+
+
+@pytest.fixture
+def fresh(fresh_database: Database) -> Iterator[Callable[[], Db]]:
     """A database of the test's own: each call opens another connection to it, and everything is committed."""
-    url = cluster.copy()
     opened: list[psycopg.Connection] = []
 
     def connect() -> Db:
-        opened.append(psycopg.connect(url, autocommit=True))
+        opened.append(fresh_database.connect())
         return Db(opened[-1])
 
     yield connect
     for connection in opened:
         connection.close()
-
-
-@pytest.fixture
-def world(db: Db) -> World:
-    return World(db)

@@ -117,7 +117,9 @@ def test_who_has_no_role_cannot_lose_it(db: Db) -> None:
 def test_an_address_that_two_accounts_share_is_not_guessed(db: Db) -> None:
     """Single sign-on allows it."""
     db.sign_up("ann@example.org")
-    db.run("insert into auth.users (email, is_sso_user) values ('ann@example.org', true)")
+    db.run(
+        "insert into auth.users (id, email, is_sso_user) values (gen_random_uuid(), 'ann@example.org', true)"
+    )
     with refused(db, "PT409", naming="email: more than one account"):
         db.rpc("grant_role", email="ann@example.org", role="admin")
 

@@ -3,27 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import platform
 import re
-import subprocess
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
-
-import psycopg
-import pytest
 
 from infra.local.migrations import migrate, read_all
-from infra.local.paths import ROOT
 from tests.supabase.world import Db
-
-CLI = (
-    ROOT
-    / "tests"
-    / "node_modules"
-    / "@supabase"
-    / f"cli-linux-{'arm64' if platform.machine() == 'aarch64' else 'x64'}"
-)
+from tests.support.parts import Database
 
 
 def test_they_ran_as_postgres_who_is_no_superuser(db: Db) -> None:
@@ -37,10 +23,9 @@ def test_they_ran_as_postgres_who_is_no_superuser(db: Db) -> None:
     assert owners == ["postgres"]
 
 
-def test_applying_them_again_changes_nothing(cluster: Any) -> None:
-    url = cluster.copy()
-    assert migrate(url) == []
-    with psycopg.connect(url) as connection:
+def test_applying_them_again_changes_nothing(fresh_database: Database) -> None:
+    assert migrate(fresh_database.url) == []
+    with fresh_database.connect() as connection:
         applied = Db(connection).values(
             "select version from supabase_migrations.schema_migrations order by 1"
         )
@@ -66,20 +51,14 @@ def test_no_transaction_control_and_no_name_of_a_machine_in_them() -> None:
         )
 
 
-def test_the_advisors_of_supabase_find_nothing_at_warn_or_above(cluster: Any) -> None:
-    cli = next((CLI / "bin").glob("supabase*"), None) if CLI.is_dir() else None
-    if cli is None:
-        if os.environ.get("CI"):
-            pytest.fail("the supabase CLI is missing: npm ci in tests/")
-        pytest.skip("the supabase CLI is not installed: npm ci in tests/")
-    done = subprocess.run(
-        [cli, "db", "advisors", f"--remote={cluster.url()}?sslmode=disable", "--level", "info",
-         "--output-format", "json"],
-        capture_output=True, text=True, check=False, timeout=60,
-        env={**os.environ, "SUPABASE_TELEMETRY_DISABLED": "1"},
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    findings = json.loads(done.stdout)["results"]
+def test_the_advisors_of_supabase_find_nothing_at_warn_or_above(
+    supabase_cli: Callable[..., str], own_database: Database
+) -> None:
+    """The real lints, on the real catalog; without the CLI this fails, it does not skip."""
+    remote = f"--remote={own_database.url}?sslmode=disable"
+    printed = supabase_cli("db", "advisors", remote, "--level", "info", "--output-format", "json")
+    report, _ = json.JSONDecoder().raw_decode(printed[printed.index('{"') :])
+    findings = report["results"]
     assert findings, "it found not even an unused index: did it look?"
     assert [f"{each['name']}: {each['detail']}" for each in findings if each["level"] != "INFO"] == []
     assert "unindexed_foreign_keys" not in {each["name"] for each in findings}

@@ -11,6 +11,7 @@ import pytest
 
 from tests.supabase.rights import CALLERS, HELPERS, NOBODY, ROLES, RPCS, SEQUENCES, TABLES
 from tests.supabase.world import MEMBERS, Db, World, a_target, refused
+from tests.support.parts import Database
 
 TABLE_VERBS = ("select", "insert", "update", "delete", "truncate", "references", "trigger")
 API_TABLES = [table for table in TABLES if table.startswith("public.")]
@@ -246,15 +247,18 @@ def test_each_rpc_serves_whom_the_matrix_says_and_refuses_the_others(
             db.rpc(rpc, **given)
 
 
-def test_a_login_that_inherits_authenticated_is_no_operator(cluster: Any, db: Db) -> None:
+def test_a_login_that_inherits_authenticated_is_no_operator(fresh_database: Database) -> None:
     """Connected directly it runs as nobody's role; that once counted as the owner."""
-    with psycopg.connect(cluster.url(role="supabase_admin"), autocommit=True) as server:
+    with psycopg.connect(fresh_database.superuser_url, autocommit=True) as server:
+        server.execute("drop role if exists grafana")
         server.execute("create role grafana login password 'secret' in role authenticated")
-    with psycopg.connect(cluster.url(role="grafana")) as grafana:
+    host = fresh_database.url.rpartition("@")[2]
+    with psycopg.connect(f"postgresql://grafana:secret@{host}", autocommit=True) as grafana:
         assert Db(grafana).value("select count(*) from public.system_alerts") == 0
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             Db(grafana).rpc("list_targets")
-    assert db.rpc("list_targets") == []
+    with fresh_database.connect() as owner:
+        assert Db(owner).rpc("list_targets") == []
 
 
 def test_a_tool_whose_token_has_any_text_as_its_subject_can_work(world: World) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.supabase.world import Db, World, a_target, finding, only, result, sample
+from tests.support.parts import Cluster
 
 GROUPS = {
     "blockchain": ("total_blocks", "latest_block", "avg_block_time"),
@@ -345,11 +347,9 @@ def plan(db: Db, statement: str, *args: Any) -> str:
 
 
 @pytest.fixture(scope="module")
-def big(cluster: Any) -> Any:
+def big(cluster: Cluster) -> Iterator[World]:
     """1,000 targets with three checks each, and 200,000 rows of history."""
-    import psycopg  # noqa: PLC0415
-
-    with psycopg.connect(cluster.copy(), autocommit=True) as connection:
+    with cluster.copy("migrated").connect() as connection:
         world = World(Db(connection))
         kinds = {"blockchain": {}, "p2p": {"interval_s": 60}, "mempool": {"interval_s": 60}}
         world.db.run("select watchkeeper.apply_targets(%s, false, false, %s)",

@@ -78,7 +78,9 @@ class Db:
 
     def sign_up(self, email: str | None = None) -> UUID:
         email = email or f"{uuid4().hex[:12]}@example.org"
-        return UUID(str(self.value("insert into auth.users (email) values (%s) returning id", email)))
+        user = uuid4()
+        self.run("insert into auth.users (id, email) values (%s, %s)", user, email)
+        return user
 
     def member(self, role: str, email: str | None = None) -> UUID:
         user = self.sign_up(email)
