@@ -42,6 +42,7 @@ def fresh(fresh_database: Database) -> Iterator[Callable[[], Db]]:
 
     def connect() -> Db:
         opened.append(fresh_database.connect())
+        opened[-1].execute("set lock_timeout = '20s'")  # a test that would hang fails instead
         return Db(opened[-1])
 
     yield connect
