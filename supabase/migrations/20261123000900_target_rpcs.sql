@@ -80,28 +80,41 @@ create function watchkeeper.apply_targets(targets jsonb, prune boolean, dry_run 
 language plpgsql security definer set search_path = '' as $$
 declare
   catalog jsonb := watchkeeper.catalog_document();
-  plan jsonb := '{"created": [], "changed": [], "unchanged": [], "deleted": []}';
+  -- Names, each list in order.
+  created text[] := '{}';
+  changed text[] := '{}';
+  unchanged text[] := '{}';
+  deleted text[] := '{}';
   wanted jsonb;
   stored watchkeeper.targets;
   old jsonb;
-  verb text;
   n integer;
 begin
   perform watchkeeper.require_role('admin');
   perform watchkeeper.need_list('targets', targets, 10000, 8000000);
+  perform watchkeeper.refuse(format('targets[%s].name', e.n), format('%s is there twice', e.name))
+  from (
+    select w.n - 1 as n, w.t ->> 'name' as name, row_number() over (partition by w.t ->> 'name' order by w.n) as nth
+    from jsonb_array_elements(targets) with ordinality as w (t, n)
+  ) as e
+  where e.nth > 1 and e.name is not null;
+
   -- In the order in which recording locks them.
   perform from (select from watchkeeper.targets as t order by t.id for no key update) as locked;
   for wanted, n in select e.t, e.n - 1 from jsonb_array_elements(targets) with ordinality as e (t, n) order by e.t ->> 'name' loop
     perform watchkeeper.need_json(format('targets[%s]', n), wanted, 'object', 100000);
     wanted := watchkeeper.normal_target(format('targets[%s]', n), wanted - 'paused', catalog) - 'id';
-    if exists (select from jsonb_each(plan) as p where p.value ? (wanted ->> 'name')) then
-      perform watchkeeper.refuse(format('targets[%s].name', n), format('%s is there twice', wanted ->> 'name'));
-    end if;
     select t.* into stored from watchkeeper.targets as t where t.name = wanted ->> 'name';
     old := case when stored.id is not null then watchkeeper.target_document(stored) - 'id' - 'paused' end;
-    verb := case when old is null then 'created' when old = wanted then 'unchanged' else 'changed' end;
-    plan := jsonb_set(plan, array[verb], plan -> verb || to_jsonb(wanted ->> 'name'));
-    if verb <> 'unchanged' and not coalesce(dry_run, false) then
+    if old = wanted then
+      unchanged := unchanged || (wanted ->> 'name');
+      continue;
+    elsif old is null then
+      created := created || (wanted ->> 'name');
+    else
+      changed := changed || (wanted ->> 'name');
+    end if;
+    if not coalesce(dry_run, false) then
       perform watchkeeper.store_target(wanted, at);
     end if;
   end loop;
@@ -109,15 +122,15 @@ begin
   if coalesce(prune, false) then
     for stored in
       select t.* from watchkeeper.targets as t
-      where not exists (select from jsonb_array_elements(targets) as w where w ->> 'name' = t.name) order by t.id
+      where t.name not in (select w ->> 'name' from jsonb_array_elements(targets) as w) order by t.name
     loop
-      plan := jsonb_set(plan, '{deleted}', plan -> 'deleted' || to_jsonb(stored.name));
+      deleted := deleted || stored.name;
       if not coalesce(dry_run, false) then
         perform watchkeeper.drop_target(stored.id, at);
       end if;
     end loop;
   end if;
-  return plan;
+  return jsonb_build_object('created', created, 'changed', changed, 'unchanged', unchanged, 'deleted', deleted);
 end
 $$;
 
