@@ -148,7 +148,6 @@ def play(world: World, events: list[Json], limits: Json) -> None:
     model = Model()
     waiting: list[tuple[int, Json, Json]] = []
     kinds = {world.check_id(world.targets(0)[0], kind): kind for kind in KINDS}
-    worst: dict[str, str] = {}
     for minute in range(len(events) + 4):
         at = 60 * minute
         missed_before = {(row[0], row[1]) for row in missed(world)}
@@ -178,11 +177,12 @@ def play(world: World, events: list[Json], limits: Json) -> None:
                 assert answer[verdict] == 1, (verdict, answer)
                 assert copy == 0 or answer["transitions"] == []
                 assert state(world) == model.firing, (minute, task["kind"], event)
-        for alert_type, alert in model.firing.items():
-            assert RANK.index(alert.severity) >= RANK.index(worst.get(alert_type, "info"))
-        worst = {alert_type: alert.severity for alert_type, alert in model.firing.items()}
     opened = Counter(world.db.values("select alert_type from system_alerts"))
     assert opened == +model.opened
+    for severities in world.db.values(
+        "select array_agg(severity order by id) from watchkeeper.alert_transitions group by alert_id"
+    ):
+        assert severities == sorted(severities, key=RANK.index), "severity fell"
     assert set(model.firing) == {each for (_, each), rule in model.rules.items() if rule.firing}
 
 
