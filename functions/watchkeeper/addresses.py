@@ -4,7 +4,7 @@ import socket
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Literal
 
-from watchkeeper.errors import Inconclusive
+from watchkeeper.errors import Inconclusive, NotAllowed
 from watchkeeper.settings import PrivateTargets
 from watchkeeper.threads import in_thread
 
@@ -48,7 +48,7 @@ async def resolve(host: str, port: int, private_targets: PrivateTargets) -> list
     found = await _look_up(host, port)
     usable = [address for address in found if allowed(address, private_targets)]
     if not usable:
-        raise Inconclusive(
+        raise NotAllowed(
             f"{host} has a {reach(found[0])} address ({found[0]}); PRIVATE_TARGETS is {private_targets}"
         )
     return sorted(usable, key=lambda address: ":" in address)

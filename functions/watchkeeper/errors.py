@@ -42,6 +42,28 @@ class Refused(Inconclusive):
     """The endpoint does not take this request (HTTP 4xx); it may take another."""
 
 
+class NotAllowed(Inconclusive):
+    """The address is one that our own settings forbid."""
+
+
+class DeliveryError(WatchkeeperError):
+    """A message was not delivered. `permanent`: trying again cannot help until a person changes something."""
+
+    def __init__(
+        self,
+        reason: str,
+        *,
+        permanent: bool = False,
+        retry_after_s: float | None = None,
+        unauthorized: bool = False,
+    ) -> None:
+        self.reason = clean(reason)
+        self.permanent = permanent
+        self.retry_after_s = retry_after_s
+        self.unauthorized = unauthorized
+        super().__init__(self.reason)
+
+
 class SettingsError(WatchkeeperError):
     """A setting is missing or wrong; the message starts with its name."""
 

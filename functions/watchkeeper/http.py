@@ -7,26 +7,43 @@ import asyncio
 import errno
 import functools
 import json
+import math
 import os
 import ssl
 import time
 from base64 import b64encode
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Container, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import Self
 
 import httpx
 
 from watchkeeper.addresses import resolve
-from watchkeeper.errors import Inconclusive, ObservationError, Refused, Unreachable, clean
+from watchkeeper.errors import (
+    DeliveryError,
+    Inconclusive,
+    NotAllowed,
+    ObservationError,
+    Refused,
+    Unreachable,
+    clean,
+)
 from watchkeeper.model import Probe
-from watchkeeper.redact import redact
+from watchkeeper.protocols import Reply
+from watchkeeper.redact import redact, scrub
 from watchkeeper.settings import PrivateTargets
 
 MAX_BYTES = 1024 * 1024
 MAX_ADDRESSES = 4
+MAX_REPLY_BYTES = 64 * 1024
+MAX_RETRY_AFTER_S = 86400.0
+SAID_CHARS = 150
+BODY_S = 2.0
+# Too slow for them, too early, too many: the same message is welcome later.
+LATER_STATUSES = (408, 425, 429)
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
 # The packet did not leave our side, or found no way: says nothing about the target.
@@ -52,11 +69,16 @@ class Door:
     """`async with Door(timeout_s) as door`: all that is asked through it ends within `timeout_s`."""
 
     def __init__(
-        self, timeout_s: float, private_targets: PrivateTargets = "none", max_bytes: int = MAX_BYTES
+        self,
+        timeout_s: float,
+        private_targets: PrivateTargets = "none",
+        max_bytes: int = MAX_BYTES,
+        secrets: Iterable[str] = (),
     ) -> None:
         self._timeout_s = timeout_s
         self._private_targets: PrivateTargets = private_targets
         self._max_bytes = max_bytes
+        self._secrets = tuple(secrets)
         self._deadline = 0.0
         # A connection serves one request. A kept one is known by its address only, so it could be lent to
         # another name; and a server that drops it just then would look unreachable.
@@ -83,6 +105,31 @@ class Door:
         if len(body) > self._max_bytes:
             raise Inconclusive(f"the reply is larger than {self._max_bytes} bytes")
         return _parse(body, response.status_code)
+
+    async def post(
+        self,
+        url: str,
+        *,
+        json: object = None,
+        content: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        ok_statuses: Container[int] = (),
+        method: str = "POST",
+    ) -> Reply:
+        """Hand a message over; a status other than 2xx and `ok_statuses` is a DeliveryError."""
+        sent = {"Content-Type": "application/json; charset=utf-8", **(headers or {})}
+        try:
+            async with self._exchange(
+                method, _web_url(url), sent, _as_json(json) if content is None else content
+            ) as response:
+                reply = await _reply(response)
+        except ObservationError as error:
+            raise DeliveryError(
+                scrub(error.reason, self._secrets), permanent=isinstance(error, NotAllowed)
+            ) from None
+        if 200 <= reply.status < 300 or reply.status in ok_statuses:
+            return reply
+        raise _not_taken(reply, self._secrets)
 
     async def probe(self, url: str, method: str = "GET", body_bytes: int = 0) -> Probe:
         """Ask once; any HTTP status is an answer. Reads at most `body_bytes` of the body, none by default."""
@@ -227,6 +274,58 @@ def _request(
         )
     except ValueError as error:
         raise Inconclusive("the settings' headers cannot be sent") from error
+
+
+def _web_url(url: str) -> httpx.URL:
+    """Like parse_url, but says nothing of the address: it may be all secret."""
+    try:
+        parsed = parse_url(url)
+    except Inconclusive:
+        parsed = httpx.URL()
+    if parsed.scheme not in ("http", "https"):
+        raise NotAllowed("the address is not an http(s) URL")
+    return parsed
+
+
+def _as_json(value: object) -> bytes:
+    return json.dumps(value).encode()
+
+
+async def _reply(response: httpx.Response) -> Reply:
+    """The status is the answer: a body that is slow, huge or broken does not undo it."""
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    body = b""
+    try:
+        async with asyncio.timeout(BODY_S):
+            body = await _read(response, MAX_REPLY_BYTES)
+    except (TimeoutError, httpx.HTTPError, OSError):
+        pass
+    return Reply(response.status_code, headers, body[:MAX_REPLY_BYTES])
+
+
+def _not_taken(reply: Reply, secrets: Iterable[str]) -> DeliveryError:
+    status = reply.status
+    said = clean(scrub(reply.text()[: SAID_CHARS * 20], secrets), SAID_CHARS)
+    return DeliveryError(
+        f"HTTP {status}" + (f": {said}" if said else ""),
+        permanent=status < 500 and status not in LATER_STATUSES,
+        retry_after_s=retry_after(reply.headers.get("retry-after", "")),
+        unauthorized=status in (401, 403),
+    )
+
+
+def retry_after(text: str, now: datetime | None = None) -> float | None:
+    """Seconds from a Retry-After header: a number or an HTTP date, at most a day. None if it says nothing."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        try:
+            at = parsedate_to_datetime(text)
+        except (ValueError, TypeError, OverflowError, IndexError):
+            return None
+        at = at if at.tzinfo else at.replace(tzinfo=UTC)
+        seconds = (at - (now or datetime.now(UTC))).total_seconds()
+    return min(max(seconds, 0.0), MAX_RETRY_AFTER_S) if math.isfinite(seconds) else None
 
 
 def _port(url: httpx.URL) -> int:

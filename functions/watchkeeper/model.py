@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from decimal import Decimal
+from hashlib import sha256
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -174,6 +175,119 @@ class CheckResult(Model):
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values; decimals as text, so that nothing is rounded on the way."""
+        return self.model_dump(mode="json")
+
+
+Event = Literal["trigger", "escalate", "remind", "acknowledge", "resolve", "test"]
+
+
+class Received(BaseModel):
+    """What the database tells. Keys it does not know are left alone, as in a Task."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
+
+
+class LastValue(Received):
+    """The newest value of a metric; not `known`: it was once, at `observed_at`."""
+
+    name: str
+    value: str | None
+    unit: str | None = None
+    observed_at: AwareDatetime | None = None
+    known: bool = True
+
+
+class AlertNotice(Received):
+    """An alert as it is told to people and services."""
+
+    id: UUID
+    target: str | None = None
+    alert_type: str
+    severity: Severity
+    message: str
+    source: str | None = None
+    status: Literal["firing", "resolved"] = "firing"
+    occurrences: int = 1
+    first_seen_at: AwareDatetime
+    created_at: AwareDatetime
+    resolved_at: AwareDatetime | None = None
+    resolution: str | None = None
+    acknowledged: bool = False
+    acknowledged_by_email: str | None = None
+    acknowledged_at: AwareDatetime | None = None
+    metadata: dict[str, Any] = {}
+    values: tuple[LastValue, ...] = ()
+
+
+class Channel(Received):
+    """A configured destination. `secrets` says where each secret is kept, never what it is."""
+
+    id: UUID
+    name: str
+    kind: str
+    config: dict[str, Any] = {}
+    secrets: dict[str, str] = {}
+
+
+class Delivery(Received):
+    """One row of the outbox. `dedup_key` is the same for every attempt; no alert: a test message."""
+
+    id: UUID
+    dedup_key: str
+    attempt: int = 1
+    why: str = ""
+    created_at: AwareDatetime
+    thread: dict[str, Any] | None = None
+    alert: AlertNotice | None = None
+
+
+class Message(Received):
+    """What goes out at once, as `claim_deliveries` returns it: one delivery, or several merged."""
+
+    lease_id: UUID
+    event: Event
+    channel: Channel
+    deliveries: tuple[Delivery, ...] = Field(min_length=1)
+
+    def alerts(self) -> list[AlertNotice]:
+        return [delivery.alert for delivery in self.deliveries if delivery.alert]
+
+    @property
+    def merged(self) -> bool:
+        return len(self.deliveries) > 1
+
+    @property
+    def dedup_key(self) -> str:
+        """The same for every attempt at these deliveries."""
+        keys = sorted(delivery.dedup_key for delivery in self.deliveries)
+        return f"merged:{sha256(' '.join(keys).encode()).hexdigest()}" if self.merged else keys[0]
+
+    @property
+    def thread(self) -> dict[str, Any] | None:
+        """Where the message before this one is, if all deliveries had the same."""
+        first = self.deliveries[0].thread
+        return first if all(delivery.thread == first for delivery in self.deliveries) else None
+
+
+class Receipt(Model):
+    """What the service said. `thread`: what it takes to answer under this message later."""
+
+    provider_id: str | None = None
+    thread: dict[str, Any] | None = None
+
+
+class Settlement(Model):
+    """How one delivery ended, as `settle_deliveries` takes it."""
+
+    delivery_id: UUID
+    lease_id: UUID
+    outcome: Literal["sent", "retry", "dead"]
+    provider_id: str | None = Field(default=None, max_length=500)
+    thread: dict[str, Any] | None = None
+    error: str | None = Field(default=None, max_length=500)
+    retry_after_s: float | None = Field(default=None, ge=0, le=86400)
+
+    def to_json(self) -> dict[str, Any]:
         return self.model_dump(mode="json")
 
 

@@ -1,8 +1,9 @@
 """The small contracts between the parts: what a check may ask, what a check and a chain family are."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Container, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from json import JSONDecodeError, loads
 from typing import Any, Generic, Protocol, TypeVar
 
 from pydantic import Field, model_validator
@@ -14,14 +15,18 @@ from watchkeeper.model import (
     Head,
     Keys,
     Mempool,
+    Message,
     Model,
     Peers,
     Probe,
+    Receipt,
     Sample,
     Severity,
     State,
     worst,
 )
+from watchkeeper.settings import DeliverySettings, PrivateTargets
+from watchkeeper.text import Wording
 
 Read = Callable[[str, dict[str, Any]], Any]
 """`read(subject, settings)`: the store's `observe_chain_tables`. May block; runs in a thread."""
@@ -169,3 +174,67 @@ class ChainFamily:
     needs_endpoint: bool
     open: Callable[[str | None, Any, Net, Read], Chain]
     """`open(endpoint, settings, net, read)`"""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a service answered. `body` may be cut short; header names are in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def json(self) -> dict[str, Any]:
+        """The object in the body; empty if there is none."""
+        try:
+            value = loads(self.body)
+        except (JSONDecodeError, UnicodeDecodeError, RecursionError):
+            return {}
+        return value if isinstance(value, dict) else {}
+
+    def text(self) -> str:
+        return self.body.decode(errors="replace")
+
+
+class Poster(Protocol):
+    async def post(
+        self,
+        url: str,
+        *,
+        json: object = None,
+        content: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        ok_statuses: Container[int] = (),
+        method: str = "POST",
+    ) -> Reply:
+        """A reply of status 2xx or one of `ok_statuses`; DeliveryError for all else."""
+
+
+C = TypeVar("C", bound=Model)
+
+
+@dataclass(frozen=True)
+class Errand(Generic[C]):
+    """One message to send, with all it takes."""
+
+    message: Message
+    wording: Wording
+    config: C
+    secrets: Mapping[str, str]
+    poster: Poster
+    settings: DeliverySettings
+    private_targets: PrivateTargets = "none"
+
+
+@dataclass(frozen=True)
+class Notifier(Generic[C]):
+    """One service that takes messages. `send` raises DeliveryError, and never tries twice by itself."""
+
+    kind: str
+    Config: type[C]
+    send: Callable[[Errand[C]], Awaitable[Receipt]]
+    secrets: tuple[str, ...] = ()
+    """The names of the secrets it can use."""
+    required_secrets: tuple[str, ...] = ()
+    merges: bool = False
+    """Whether one message may tell of several alerts. Not for services that keep a state per alert."""

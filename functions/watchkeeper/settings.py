@@ -10,6 +10,7 @@ from watchkeeper.errors import SettingsError
 from watchkeeper.model import KINDS
 
 PrivateTargets = Literal["none", "loopback", "all"]
+SmtpSecurity = Literal["starttls", "tls", "none"]
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,34 @@ class Settings:
         if kind not in self.queue_urls:
             raise SettingsError(_queue_setting(kind), "is not set")
         return self.queue_urls[kind]
+
+
+@dataclass(frozen=True)
+class DeliverySettings:
+    """What the operator decides about messages. `dashboard_url`, `runbook_url`: what links start with."""
+
+    dashboard_url: str | None = None
+    runbook_url: str | None = None
+    email_from: str | None = None
+    email_transport: Literal["ses", "smtp"] = "ses"
+    smtp_host: str = "localhost"
+    smtp_port: int = 587
+    smtp_security: SmtpSecurity = "starttls"
+    notify_queue_url: str | None = None
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str] | None = None) -> "DeliverySettings":
+        env = os.environ if env is None else env
+        return cls(
+            dashboard_url=_optional_url(env, "DASHBOARD_URL"),
+            runbook_url=_optional_url(env, "RUNBOOK_URL"),
+            email_from=env.get("EMAIL_FROM", "").strip() or None,
+            email_transport=cast("Any", _choice(env, "EMAIL_TRANSPORT", ("ses", "smtp"))),
+            smtp_host=env.get("SMTP_HOST", "").strip() or "localhost",
+            smtp_port=_port(env, "SMTP_PORT", 587),
+            smtp_security=cast("Any", _choice(env, "SMTP_SECURITY", ("starttls", "tls", "none"))),
+            notify_queue_url=_optional_url(env, "NOTIFY_QUEUE_URL"),
+        )
 
 
 def ssm_parameter(name: str) -> str:
@@ -78,3 +107,21 @@ def _private_targets(env: Mapping[str, str]) -> PrivateTargets:
 
 def _queue_setting(kind: str) -> str:
     return f"{kind.upper()}_QUEUE_URL"
+
+
+def _optional_url(env: Mapping[str, str], name: str) -> str | None:
+    return _url(env, name) if env.get(name, "").strip() else None
+
+
+def _choice(env: Mapping[str, str], name: str, choices: tuple[str, ...]) -> str:
+    value = env.get(name, "").strip() or choices[0]
+    if value not in choices:
+        raise SettingsError(name, f"must be one of {', '.join(choices)}")
+    return value
+
+
+def _port(env: Mapping[str, str], name: str, default: int) -> int:
+    text = env.get(name, "").strip() or str(default)
+    if not text.isdecimal() or not 0 < int(text) < 65536:
+        raise SettingsError(name, "must be a port number")
+    return int(text)
