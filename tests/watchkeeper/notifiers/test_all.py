@@ -1,0 +1,177 @@
+"""What every service over HTTP has in common: what its answers mean, and that no secret comes back."""
+
+import json
+import time
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from typing import Any
+
+import pytest
+
+from tests.watchkeeper.notifiers.support import HOSTILE, LEASE, SECRET, SERVICES, deliver_to, sent
+from tests.watchkeeper.servers import Talk, dripping, reply, resetting, silent
+from watchkeeper.model import Settlement
+from watchkeeper.notifiers import NOTIFIERS
+
+EVENTS = ("trigger", "escalate", "remind", "acknowledge", "resolve", "test")
+WEB = pytest.mark.parametrize("service", SERVICES)
+
+
+def ended(service: str, *answers: bytes | Talk, **given: Any) -> Settlement:
+    (settlement,) = deliver_to(service, *answers, **given)[0]
+    assert str(settlement.lease_id) == LEASE
+    assert SECRET not in settlement.model_dump_json()
+    return settlement
+
+
+@WEB
+@pytest.mark.parametrize("event", EVENTS)
+def test_every_event_is_sent(service: str, event: str) -> None:
+    settlements, requests = deliver_to(service, event=event)
+    assert [settlement.outcome for settlement in settlements] == ["sent"]
+    assert requests
+
+
+@WEB
+@pytest.mark.parametrize(
+    "status", ["400 Bad Request", "403 Forbidden", "404 Not Found", "410 Gone", "413 Too Large"]
+)
+def test_a_refusal_is_permanent(service: str, status: str) -> None:
+    settlement = ended(service, reply(status, b"no such " + SECRET.encode()))
+    assert settlement.outcome == "dead"
+    assert status[:3] in (settlement.error or "")
+
+
+@WEB
+def test_bad_credentials_are_permanent_and_asked_for_once_more(service: str) -> None:
+    assert ended(service, reply("401 Unauthorized")).outcome == "dead"
+
+
+@WEB
+@pytest.mark.parametrize(
+    "status", ["408 Request Timeout", "425 Too Early", "429 Too Many", "500 Oops", "503 Busy"]
+)
+def test_what_may_pass_is_tried_again(service: str, status: str) -> None:
+    settlement = ended(service, reply(status, b"busy " + SECRET.encode()))
+    assert (settlement.outcome, settlement.retry_after_s) == ("retry", None)
+
+
+@pytest.mark.parametrize("service", [name for name in SERVICES if name != "telegram"])
+@pytest.mark.parametrize(
+    ("header", "low", "high"),
+    [
+        ("17", 17, 17),
+        ("0.5", 0.5, 0.5),
+        ("-3", 0, 0),
+        ("999999999", 86400, 86400),
+        (format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True), 3500, 3600),
+        (format_datetime(datetime.now(UTC) - timedelta(hours=1), usegmt=True), 0, 0),
+    ],
+)
+def test_retry_after_is_honoured(service: str, header: str, low: float, high: float) -> None:
+    settlement = ended(service, reply("429 Too Many Requests", headers=f"Retry-After: {header}\r\n"))
+    assert settlement.outcome == "retry"
+    assert settlement.retry_after_s is not None
+    assert low <= settlement.retry_after_s <= high
+
+
+@WEB
+@pytest.mark.parametrize("header", ["soon", "NaN", "Infinity", "Mon, 99 Foo 99999 00:00:00", "1e999", ""])
+def test_a_retry_after_that_makes_no_sense_is_left_out(service: str, header: str) -> None:
+    settlement = ended(service, reply("503 Busy", headers=f"Retry-After: {header}\r\n"))
+    assert (settlement.outcome, settlement.retry_after_s) == ("retry", None)
+
+
+@WEB
+def test_a_receiver_that_hangs_costs_its_time_only(service: str) -> None:
+    started = time.monotonic()
+    assert ended(service, silent, send_s=0.3).outcome == "retry"
+    assert time.monotonic() - started < 2
+
+
+@WEB
+def test_a_receiver_that_resets_is_tried_again(service: str) -> None:
+    assert ended(service, resetting).outcome == "retry"
+
+
+@WEB
+def test_a_receiver_that_closes_is_tried_again(service: str) -> None:
+    assert ended(service, b"").outcome == "retry"
+
+
+@WEB
+def test_a_reply_that_is_not_http_is_tried_again(service: str) -> None:
+    assert ended(service, b"SSH-2.0-OpenSSH_9.2\r\n").outcome == "retry"
+
+
+@WEB
+def test_a_redirect_is_not_followed(service: str) -> None:
+    settlements, requests = deliver_to(service, reply("302 Found", headers="Location: /elsewhere\r\n"))
+    assert settlements[0].outcome == "dead" or service == "telegram"
+    assert {request.path for request in requests} == {requests[0].path}
+
+
+MUST_ANSWER = {"slack bot", "telegram"}
+"""Their answer says whether it worked; without it nobody knows."""
+
+
+@WEB
+@pytest.mark.parametrize("body", [b"\x00\xff garbage", b"[" * 60000, b"x" * 3_000_000, b"[1]", b""])
+def test_the_status_counts_where_the_body_says_nothing(service: str, body: bytes) -> None:
+    expected = "retry" if service in MUST_ANSWER else "sent"
+    assert ended(service, reply(body=body)).outcome == expected
+
+
+@pytest.mark.parametrize("service", ["webhook"])
+def test_a_body_that_drips_does_not_undo_the_status(service: str) -> None:
+    drip = dripping(b"HTTP/1.1 200 OK\r\nContent-Length: 900000\r\n\r\n", b"x")
+    assert ended(service, drip, send_s=7).outcome == "sent"
+
+
+@WEB
+def test_hostile_text_arrives_within_bounds(service: str) -> None:
+    hostile = {"message": HOSTILE, "target": HOSTILE[:100], "alert_type": "@everyone <!here>"}
+    metadata = {"network": HOSTILE[:200], "labels": {"runbook": "javascript:alert(1)"}}
+    (request,) = sent(service, metadata=metadata, **hostile)
+    assert len(request.body) < 262_144 if service == "webhook" else 40_000
+    assert b"javascript:" not in request.body or service == "webhook"
+    assert "\r\nBcc" not in request.body.decode()
+
+
+@WEB
+def test_a_storm_is_one_message_where_the_service_can(service: str) -> None:
+    requests = sent(service, count=30)
+    merges = NOTIFIERS[SERVICES[service].kind].merges
+    assert len(requests) == (1 if merges else 30)
+    if merges:
+        assert "30 alerts, the worst is critical" in json.dumps(requests[0].json)
+
+
+@WEB
+def test_private_addresses_need_permission(service: str) -> None:
+    """Even with a URL that an operator stored: a channel is no door into our network."""
+    private = {name: "http://10.1.2.3/x" for name in SERVICES[service].secrets if "url" in name}
+    private |= {"dsn": "http://k@10.1.2.3/1"} if service == "sentry" else {}
+    urls = {name: "http://10.1.2.3" for name in SERVICES[service].config if "url" in name}
+    settlement = ended(service, secrets=private, config=urls)
+    assert settlement.outcome == "dead"
+    assert "private address" in (settlement.error or "")
+
+
+@pytest.mark.parametrize("kind", NOTIFIERS)
+def test_the_settings_are_flat_schemas_that_the_database_can_check(kind: str) -> None:
+    schema = NOTIFIERS[kind].Config.model_json_schema()
+    assert schema["additionalProperties"] is False
+    assert set(NOTIFIERS[kind].required_secrets) <= set(NOTIFIERS[kind].secrets)
+    assert NOTIFIERS[kind].kind == kind
+
+
+@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("value", ["not a url", "ftp://x/y", "http://", "//x", "http://[::1"])
+def test_an_address_that_is_none_is_permanent_and_not_repeated(service: str, value: str) -> None:
+    names = [name for name in SERVICES[service].secrets if "url" in name or name == "dsn"]
+    if not names:
+        return
+    settlement = ended(service, secrets=dict.fromkeys(names, value))
+    assert settlement.outcome == "dead"
+    assert value not in (settlement.error or "")
