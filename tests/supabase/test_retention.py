@@ -19,8 +19,8 @@ def prune(world: World, days_later: float, keep_days: Any = 30, most: Any = 1000
 
 def lived_in(world: World, minutes: int = 3) -> None:
     world.target(checks={"uptime": {}})
-    look = {"service_name": "web", "endpoint": "http://x", "is_up": False}
     for minute in range(minutes):
+        look = {"service_name": "web", "endpoint": "http://x", "is_up": False, "response_time_ms": minute}
         world.step(minute, "fail", finding("breach"), samples=[sample("height", minute)], uptime=look)
 
 
@@ -52,6 +52,8 @@ def test_a_call_takes_the_oldest_and_no_more_than_it_may(world: World) -> None:
         "more": True,
     }
     assert sorted(world.db.values("select metric_value::int from system_health_metrics")) == [2, 3, 4]
+    assert sorted(world.db.values("select response_time_ms::int from uptime_checks")) == [2, 3, 4]
+    assert world.db.value("select min(due_at) from watchkeeper.runs") == world.at(120)
     assert prune(world, 1000, most=2)["more"] is True
     assert prune(world, 1000, most=2) == {
         "system_health_metrics": 1,

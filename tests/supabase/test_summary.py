@@ -182,6 +182,15 @@ def test_without_a_tick_the_monitor_is_blind_since_the_last_one(world: World) ->
     assert summary["reason"].startswith("blind since 3 min ago")
 
 
+def test_a_dead_scheduler_is_noticed_long_before_a_slow_check_is_overdue(world: World) -> None:
+    world.target(checks={"blockchain": {"interval_s": 3600}})
+    measured(world)
+    monitoring = world.summary(200)["monitoring"]
+    assert monitoring["checks_overdue"] == 0
+    assert world.moment(monitoring["blind_since"]) == world.at(0)
+    assert world.summary(200)["status"] == "unknown"
+
+
 def test_before_the_first_tick_the_monitor_is_blind_since_something_is_to_be_watched(world: World) -> None:
     world.target()
     monitoring = world.summary(60)["monitoring"]
@@ -234,17 +243,19 @@ def test_a_target_without_an_enabled_check_is_unknown(world: World) -> None:
 
 
 def test_numbers_come_from_the_primary_target_and_the_status_from_the_worst(world: World) -> None:
-    world.target("old")
+    world.target("another")
     world.target("main", labels={"primary": "true"})
     for task in world.tick(0):
         height = 7 if task["target"] == "main" else 5
         bad = (
-            [finding("breach", "chain_stalled", "warning")] if task["target"] == "old" else [finding("clear")]
+            [finding("breach", "chain_stalled", "warning")]
+            if task["target"] == "another"
+            else [finding("clear")]
         )
         world.record(1, [result(task, "ok", *bad, samples=[sample("height", height)])])
     blockchain = world.summary(2)["blockchain"]
     assert (blockchain["target"], blockchain["latest_block"], blockchain["targets"]) == ("main", 7, 2)
-    assert (blockchain["status"], blockchain["reason"]) == ("warning", "old: chain_stalled: breach")
+    assert (blockchain["status"], blockchain["reason"]) == ("warning", "another: chain_stalled: breach")
 
 
 def test_without_a_primary_target_the_oldest_speaks(world: World) -> None:
