@@ -71,7 +71,10 @@ def node() -> Iterator[Node]:
         def log_message(self, *_: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    class Server(ThreadingHTTPServer):
+        request_queue_size = 128  # a batch of checks connects at once
+
+    server = Server(("127.0.0.1", 0), Handler)
     served = Node(f"http://127.0.0.1:{server.server_port}")
     thread = Thread(target=server.serve_forever, args=[0.02])
     thread.start()
