@@ -60,7 +60,7 @@ class DeliverySettings:
         env = os.environ if env is None else env
         return cls(
             dashboard_url=_optional_url(env, "DASHBOARD_URL"),
-            runbook_url=_optional_url(env, "RUNBOOK_URL"),
+            runbook_url=_runbook_url(env),
             email_from=env.get("EMAIL_FROM", "").strip() or None,
             email_transport=cast("Any", _choice(env, "EMAIL_TRANSPORT", ("ses", "smtp"))),
             smtp_host=env.get("SMTP_HOST", "").strip() or "localhost",
@@ -111,6 +111,13 @@ def _queue_setting(kind: str) -> str:
 
 def _optional_url(env: Mapping[str, str], name: str) -> str | None:
     return _url(env, name) if env.get(name, "").strip() else None
+
+
+def _runbook_url(env: Mapping[str, str]) -> str | None:
+    """What an alert type can be put behind: a folder, or a page with one section per type."""
+    _optional_url(env, "RUNBOOK_URL")
+    url = env.get("RUNBOOK_URL", "").strip()
+    return (url if url.endswith(("/", "#", "=")) else f"{url}/") if url else None
 
 
 def _choice(env: Mapping[str, str], name: str, choices: tuple[str, ...]) -> str:

@@ -107,9 +107,8 @@ def _test(message: Message) -> Wording:
 def _single(
     message: Message, alert: AlertNotice, now: datetime, dashboard_url: str | None, runbook_url: str | None
 ) -> Wording:
-    title = f"{HEADLINES[message.event]}{_headline(alert)}"
     return Wording(
-        title=clean(title, TITLE_CHARS),
+        title=clean(HEADLINES[message.event] + _headline(alert, message.event), TITLE_CHARS),
         lines=(clean(alert.message, LINE_CHARS),),
         facts=tuple(
             (label, clean(text, FACT_CHARS))
@@ -124,11 +123,14 @@ def _single(
 
 def _merged(message: Message, alerts: list[AlertNotice], dashboard_url: str | None) -> Wording:
     worst_first = sorted(alerts, key=lambda alert: -SEVERITIES.index(alert.severity))
-    worst = worst_first[0].severity
+    worst, over = worst_first[0].severity, message.event == "resolve"
     overview = (("Alerts", f"{dashboard_url}#/alerts"),) if dashboard_url else ()
     return Wording(
-        title=f"{len(alerts)} {MERGED_HEADLINES[message.event]}, the worst is {worst}",
-        lines=tuple(clean(f"{_headline(alert)}: {alert.message}", 200) for alert in worst_first),
+        title=f"{len(alerts)} {MERGED_HEADLINES[message.event]}"
+        + ("" if over else f", the worst is {worst}"),
+        lines=tuple(
+            clean(f"{_headline(alert, message.event)}: {alert.message}", 200) for alert in worst_first
+        ),
         facts=(),
         links=overview,
         severity=worst,
@@ -136,8 +138,9 @@ def _merged(message: Message, alerts: list[AlertNotice], dashboard_url: str | No
     )
 
 
-def _headline(alert: AlertNotice) -> str:
-    return f"{alert.severity.upper()} {place(alert)}: {alert.alert_type.replace('_', ' ')}"
+def _headline(alert: AlertNotice, event: Event) -> str:
+    how_bad = "" if event == "resolve" else f"{alert.severity.upper()} "
+    return f"{how_bad}{place(alert)}: {alert.alert_type.replace('_', ' ')}"
 
 
 def place(alert: AlertNotice) -> str:
@@ -256,12 +259,15 @@ def cut(text: str, limit: int, markup: Markup | None = None) -> str:
 
 def body(wording: Wording, limit: int, markup: Markup) -> str:
     """Everything below the title, in lines. What does not fit is counted; facts and links keep their room."""
-    facts = [cut(f"{label}: {text}", FACT_CHARS * 6, markup) for label, text in wording.facts]
-    links = [markup.link(label, url) for label, url in wording.links]
-    tail = packed([*links, *facts], limit // 2, markup)
-    room = limit - markup.size(tail) - 1
+    links = packed([markup.link(label, url) for label, url in wording.links], limit // 4, markup)
+    facts = packed(
+        [cut(f"{label}: {text}", limit // 2, markup) for label, text in wording.facts],
+        limit // 2 - markup.size(links),
+        markup,
+    )
+    room = limit - markup.size(facts) - markup.size(links) - 2
     head = packed([cut(line, room, markup) for line in wording.lines], room, markup)
-    return "\n".join(part for part in (head, tail) if part)
+    return "\n".join(part for part in (head, facts, links) if part)
 
 
 def packed(lines: list[str], limit: int, markup: Markup) -> str:

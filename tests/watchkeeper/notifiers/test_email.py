@@ -107,7 +107,7 @@ def test_a_mail_has_text_and_html_and_says_the_same(
     (mail,) = mailbox.mails
     assert mail["To"] == "ann@example.com, bob@example.com"
     assert mail["From"] == "Watchkeeper <watch@example.com>"
-    assert "CRITICAL anvil: chain stalled" in mail["Subject"]
+    assert "anvil: chain stalled" in mail["Subject"]
     assert mail["Auto-Submitted"] == "auto-generated"
     assert "no block for 75 s" in part(mail, "plain")
     assert "no block for 75 s" in part(mail, "html")
