@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -65,18 +65,16 @@ async def deliver(document: Json, access: Access) -> list[Settlement]:
         message = Message.model_validate(document)
     except ValidationError as error:
         return _unreadable(document, error)
-    groups = [await _deliver_part(part, access) async for part in _parts(message, access)]
+    groups = await asyncio.gather(*(_deliver_part(part, access) for part in _parts(message, access)))
     return [settlement for group in groups for settlement in group]
 
 
-async def _parts(message: Message, access: Access) -> AsyncIterator[Message]:
+def _parts(message: Message, access: Access) -> list[Message]:
     """A message that a service cannot merge goes out in its parts; the database may know an older version."""
     notifier = access.notifiers.get(message.channel.kind)
     if notifier is None or notifier.merges:
-        yield message
-        return
-    for delivery in message.deliveries:
-        yield message.model_copy(update={"deliveries": (delivery,)})
+        return [message]
+    return [message.model_copy(update={"deliveries": (delivery,)}) for delivery in message.deliveries]
 
 
 async def _deliver_part(message: Message, access: Access) -> list[Settlement]:
@@ -181,18 +179,13 @@ def _unreadable(document: Json, error: ValidationError) -> list[Settlement]:
     """What can be told apart is tried again, by a version that may understand it; the rest ends with its lease."""
     problem = clean(f"this version cannot read the message: {_first_problem(error)}", ERROR_CHARS)
     log.error("%s", problem)
-    rows = document.get("deliveries") if isinstance(document, dict) else None
+    rows = document.get("deliveries")
+    ids = [row.get("id") for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
     found: list[Settlement] = []
-    for row in rows if isinstance(rows, list) else []:
-        with suppress(ValidationError, AttributeError):
-            found.append(
-                Settlement(
-                    delivery_id=row.get("id"),
-                    lease_id=document["lease_id"],
-                    outcome="retry",
-                    error=problem,
-                )
-            )
+    for delivery_id in ids:
+        row = {"delivery_id": delivery_id, "lease_id": document.get("lease_id")}
+        with suppress(ValidationError):
+            found.append(Settlement.model_validate({**row, "outcome": "retry", "error": problem}))
     return found
 
 

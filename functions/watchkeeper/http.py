@@ -118,6 +118,8 @@ class Door:
     ) -> Reply:
         """Hand a message over; a status other than 2xx and `ok_statuses` is a DeliveryError."""
         sent = {"Content-Type": "application/json; charset=utf-8", **(headers or {})}
+        if not all(value.isascii() for value in sent.values()):
+            raise DeliveryError("a header is not ASCII", permanent=True)
         try:
             async with self._exchange(
                 method, _web_url(url), sent, _as_json(json) if content is None else content

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from decimal import Decimal
 from hashlib import sha256
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 KINDS = ("blockchain", "p2p", "mempool", "quantum", "economics", "uptime")
 
@@ -248,6 +248,12 @@ class Message(Received):
     event: Event
     channel: Channel
     deliveries: tuple[Delivery, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _tells_of_alerts(self) -> Self:
+        if self.event != "test" and not all(delivery.alert for delivery in self.deliveries):
+            raise ValueError("a delivery has no alert")
+        return self
 
     def alerts(self) -> list[AlertNotice]:
         return [delivery.alert for delivery in self.deliveries if delivery.alert]

@@ -1,0 +1,182 @@
+"""Woken by a nudge or the sweep: claim what is to be told, send it, settle it, until nothing is left."""
+
+import asyncio
+import re
+from collections.abc import Callable
+from functools import cache
+from typing import TYPE_CHECKING, Any, cast
+
+import boto3
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from watchkeeper.deliver import Access, Outbox, deliver
+from watchkeeper.errors import StoreError
+from watchkeeper.model import Settlement
+from watchkeeper.secrets import Secrets
+from watchkeeper.settings import DeliverySettings, Settings
+from watchkeeper.store import Json, Store
+from watchkeeper.threads import in_thread
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+
+MESSAGES_PER_CLAIM = 100
+LEASE_S = 60
+RESERVE_MS = 20_000  # what is claimed now must be sent (15 s) and settled before the function is stopped
+PATIENCE_S = 3
+GATHER_S = 0.2  # what ends within this time is settled together
+LOOK_AGAIN_S = 1.0  # while a slow channel is waited for, the others go on
+
+logger = Logger(service="deliver_notifications")
+metrics = Metrics(namespace="Watchkeeper", service="deliver_notifications")
+
+
+@cache
+def settings() -> Settings:
+    return Settings.from_env()
+
+
+@cache
+def delivery_settings() -> DeliverySettings:
+    return DeliverySettings.from_env()
+
+
+@cache
+def outbox() -> Outbox:
+    store = Store(settings().supabase_url, settings().supabase_secret_key, patience_s=PATIENCE_S)
+    return cast("Outbox", store)
+
+
+@cache
+def secrets() -> Secrets:
+    return Secrets()
+
+
+@cache
+def sqs() -> "SQSClient":
+    client: SQSClient = boto3.client("sqs", config=Config(connect_timeout=2, read_timeout=5))
+    return client
+
+
+@cache
+def runner() -> asyncio.Runner:
+    return asyncio.Runner()
+
+
+@logger.inject_lambda_context
+@metrics.log_metrics(capture_cold_start_metric=True)
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Entry point. The messages say nothing: the table knows. If it cannot be asked, the nudge comes again."""
+    access = Access(delivery_settings(), settings().private_targets, secrets())
+    round_ = Round(outbox(), access, lambda: context.get_remaining_time_in_millis() > RESERVE_MS)
+    try:
+        runner().run(round_.run())
+    except StoreError:
+        logger.exception("not all is claimed or settled; the nudge comes again")
+        return {"batchItemFailures": [{"itemIdentifier": r["messageId"]} for r in event.get("Records", [])]}
+    finally:
+        metrics.add_metric("MessagesClaimed", MetricUnit.Count, round_.claimed)
+    if round_.more:
+        nudge()
+    return {"batchItemFailures": []}
+
+
+class Round:
+    """One invocation's work. Claims go on while slow channels are waited for, so that these hold up nobody."""
+
+    def __init__(self, ledger: Outbox, access: Access, time_left: Callable[[], bool]) -> None:
+        self.more = False
+        self.claimed = 0
+        self._ledger = ledger
+        self._access = access
+        self._time_left = time_left
+        self._sending: set[asyncio.Task[list[Settlement]]] = set()
+        self._unsettled: list[Json] = []
+
+    async def run(self) -> None:
+        try:
+            while await self._claim() or self._sending:
+                await self._gather()
+                await self._try_to_settle()
+        finally:
+            await self._finish()
+
+    async def _claim(self) -> bool:
+        """Whether there was something. Without time for it, the next invocation claims."""
+        if not self._time_left():
+            self.more = True
+            return False
+        messages = await in_thread(lambda: self._ledger.claim_deliveries(MESSAGES_PER_CLAIM, LEASE_S))
+        self._sending |= {asyncio.create_task(deliver(message, self._access)) for message in messages}
+        self.claimed += len(messages)
+        return bool(messages)
+
+    async def _gather(self) -> None:
+        """Wait for one message to end, and a moment for others to end with it."""
+        await asyncio.wait(self._sending, timeout=LOOK_AGAIN_S, return_when=asyncio.FIRST_COMPLETED)
+        done, self._sending = await asyncio.wait(self._sending, timeout=GATHER_S)
+        for task in done:
+            self._unsettled += [note(settlement) for settlement in task.result()]
+
+    async def _try_to_settle(self) -> None:
+        """What cannot be settled now is offered again with the next group; its lease is still long."""
+        try:
+            await self._settle()
+        except StoreError as error:
+            logger.warning("not settled yet", extra={"why": error.message})
+
+    async def _settle(self) -> None:
+        """Write down how it ended. A settlement that the database refuses as such costs itself only."""
+        while self._unsettled:
+            try:
+                told = await in_thread(lambda: self._ledger.settle_deliveries(self._unsettled))
+            except StoreError as error:
+                refused = self._unsettled.pop(refused_index(error, len(self._unsettled)))
+                logger.warning("settlement refused", extra={"why": error.message, "settlement": refused})
+                metrics.add_metric("SettlementsRefused", MetricUnit.Count, 1)
+            else:
+                metrics.add_metric("DeliveriesStale", MetricUnit.Count, told.get("stale", 0))
+                self._unsettled = []
+
+    async def _finish(self) -> None:
+        """Whatever happened, what was sent must be written down: else it is sent twice."""
+        while self._sending:
+            await self._gather()
+        await self._settle()
+
+
+def note(settlement: Settlement) -> Json:
+    metrics.add_metric(f"Deliveries{settlement.outcome.title()}", MetricUnit.Count, 1)
+    if settlement.outcome != "sent":
+        logger.warning(
+            "not delivered",
+            extra={
+                "delivery_id": str(settlement.delivery_id),
+                "outcome": settlement.outcome,
+                "why": settlement.error,
+            },
+        )
+    return settlement.to_json()
+
+
+def refused_index(error: StoreError, length: int) -> int:
+    """Which of the settlements the refusal names; any other error is raised again."""
+    named = re.match(r"settlements\[(\d+)\]", error.argument or "")
+    if error.code != "22023" or not named or int(named[1]) >= length:
+        raise error
+    return int(named[1])
+
+
+def nudge() -> None:
+    """Go on in another invocation. If that fails, the sweep comes within 15 s."""
+    url = delivery_settings().notify_queue_url
+    if url is None:
+        return
+    try:
+        sqs().send_message(QueueUrl=url, MessageBody="{}")
+    except (BotoCoreError, ClientError):
+        logger.exception("no nudge; the sweep goes on with it")
