@@ -37,7 +37,8 @@ MEANINGS = {
     "slow_response": "The service answers slowly.",
     "tls_expiring": "When the certificate ends, clients refuse to connect.",
     "blind": "Watchkeeper cannot tell how this target is: it may be well or down.",
-    "heartbeat_late": "A job did not report in time: it may not have run.",
+    "critical_metric": "A tool that reports to Watchkeeper called this value critical.",
+    "heartbeat_missing": "A job did not report in time: it may not have run.",
     "flapping": "It fails and recovers again and again; single changes are not reported meanwhile.",
     "delivery_dead": "People who should have been told by that channel were not.",
 }
@@ -297,3 +298,8 @@ def plain_link(label: str, url: str) -> str:
 
 
 PLAIN = Markup(harmless, plain_link)
+
+
+def field_text(text: object, limit: int) -> str:
+    """Foreign words for a field of their own: one harmless line."""
+    return cut(clean(str(text or ""), limit), limit, PLAIN)

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from watchkeeper.model import Event, Model, Receipt
 from watchkeeper.protocols import Errand, Notifier
-from watchkeeper.text import PLAIN, cut, place
+from watchkeeper.text import PLAIN, cut, field_text, place
 
 SUMMARY_CHARS = 1024
 ACTIONS: dict[Event, str] = {"acknowledge": "acknowledge", "resolve": "resolve"}
@@ -40,6 +40,7 @@ async def _enqueue(errand: Errand[PagerDutyConfig], action: str) -> dict[str, An
     }
     if action == "trigger":
         event |= {"payload": _payload(errand), "client": "Watchkeeper", "links": _links(errand)}
+        event |= {"client_url": errand.settings.dashboard_url} if errand.settings.dashboard_url else {}
     reply = await errand.poster.post(errand.config.events_url, json=event)
     return reply.json()
 
@@ -60,9 +61,9 @@ def _payload(errand: Errand[PagerDutyConfig]) -> dict[str, Any]:
     }
     for alert in errand.message.alerts()[:1]:
         payload |= {
-            "source": cut(place(alert), 200, PLAIN),
-            "class": cut(alert.alert_type, 100, PLAIN),
-            "group": cut(str(alert.metadata.get("network") or ""), 100, PLAIN),
+            "source": field_text(place(alert), 200),
+            "class": field_text(alert.alert_type, 100),
+            "group": field_text(alert.metadata.get("network"), 100),
             "timestamp": alert.first_seen_at.isoformat(),
         }
     return payload

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from watchkeeper.errors import DeliveryError
 from watchkeeper.model import Model, Receipt
 from watchkeeper.protocols import Errand, Notifier
-from watchkeeper.text import PLAIN, body, cut, place
+from watchkeeper.text import PLAIN, body, cut, field_text, place
 
 MESSAGE_CHARS = 8192
 TAG_CHARS = 200
@@ -63,8 +63,8 @@ def _event(errand: Errand[SentryConfig]) -> dict[str, Any]:
     for alert in message.alerts()[:1]:
         event["fingerprint"] = ["watchkeeper", str(alert.id)]
         event["tags"] |= {
-            "target": cut(place(alert), TAG_CHARS, PLAIN),
-            "alert_type": cut(alert.alert_type, TAG_CHARS, PLAIN),
+            "target": field_text(place(alert), TAG_CHARS),
+            "alert_type": field_text(alert.alert_type, TAG_CHARS),
         }
     return event
 

@@ -110,7 +110,6 @@ def _content(errand: Errand[SlackConfig]) -> dict[str, Any]:
         "attachments": [
             {
                 "color": f"#{wording.colour:06x}",
-                "fallback": title,
                 "blocks": [{"type": "section", "text": text}],
             }
         ],

@@ -22,7 +22,7 @@ TEXT_CHARS = 10_000
 
 class SnsConfig(Model):
     topic_arn: str = Field(
-        pattern="^arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}([.]fifo)?$",
+        pattern="^arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]+([.]fifo)?$",
         description="The topic; the function's role needs sns:Publish on it",
     )
 

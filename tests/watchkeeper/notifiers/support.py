@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,8 +10,11 @@ from typing import Any
 from tests.watchkeeper.servers import Talk, read_request, reply, serving
 from watchkeeper.deliver import Access, deliver
 from watchkeeper.model import Message, Settlement
+from watchkeeper.notifiers import NOTIFIERS
+from watchkeeper.protocols import Errand, Reply
 from watchkeeper.secrets import Secrets
 from watchkeeper.settings import DeliverySettings
+from watchkeeper.text import wording
 
 Json = dict[str, Any]
 
@@ -208,3 +211,47 @@ def sent(service: Service | str, *answers: bytes, **given: Any) -> list[Request]
     settlements, requests = deliver_to(service, *answers, **given)
     assert {settlement.outcome for settlement in settlements} == {"sent"}, settlements
     return requests
+
+
+@dataclass
+class Captured:
+    """Takes every message at once, without a net: for properties that need thousands of them."""
+
+    body: bytes
+    sent: list[Json] = field(default_factory=list)
+
+    async def post(
+        self,
+        url: str,
+        *,
+        json: object = None,
+        content: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        ok_statuses: Container[int] = (),  # noqa: ARG002 - all is well here
+        method: str = "POST",
+    ) -> Reply:
+        self.sent.append({"url": url, "json": json, "content": content, "headers": headers, "method": method})
+        return Reply(200, {}, self.body)
+
+
+def written(name: str, event: str = "trigger", **given: Any) -> list[Json]:
+    """What a service would be sent."""
+    service = SERVICES[name]
+    notifier = NOTIFIERS[service.kind]
+    secrets = filled(service.secrets, "https://service.example")
+    told = message(service.kind, event, **given)
+    captured = Captured(service.ok.rpartition(b"\r\n\r\n")[2])
+    errand = Errand(
+        message=told,
+        wording=wording(told, NOW, SETTINGS.dashboard_url, SETTINGS.runbook_url),
+        config=notifier.Config.model_validate(filled(service.config, "https://service.example")),
+        secrets=secrets,
+        poster=captured,
+        settings=SETTINGS,
+    )
+
+    async def go() -> None:
+        await notifier.send(errand)
+
+    asyncio.run(go())
+    return captured.sent

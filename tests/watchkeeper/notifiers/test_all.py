@@ -1,14 +1,18 @@
 """What every service over HTTP has in common: what its answers mean, and that no secret comes back."""
 
 import json
+import re
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from tests.watchkeeper.notifiers.support import HOSTILE, LEASE, SECRET, SERVICES, deliver_to, sent
+from tests.watchkeeper.notifiers.support import HOSTILE, LEASE, SECRET, SERVICES, deliver_to, sent, written
 from tests.watchkeeper.servers import Talk, dripping, reply, resetting, silent
 from watchkeeper.model import Settlement
 from watchkeeper.notifiers import NOTIFIERS
@@ -164,6 +168,8 @@ def test_the_settings_are_flat_schemas_that_the_database_can_check(kind: str) ->
     assert schema["additionalProperties"] is False
     assert set(NOTIFIERS[kind].required_secrets) <= set(NOTIFIERS[kind].secrets)
     assert NOTIFIERS[kind].kind == kind
+    # Postgres counts repetitions up to 255.
+    assert all(int(n) <= 255 for n in re.findall(r"\{\d+,(\d+)\}", json.dumps(schema)))
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -175,3 +181,73 @@ def test_an_address_that_is_none_is_permanent_and_not_repeated(service: str, val
     settlement = ended(service, secrets=dict.fromkeys(names, value))
     assert settlement.outcome == "dead"
     assert value not in (settlement.error or "")
+
+
+CALLS = [
+    "@everyone",
+    "@here",
+    "@channel",
+    "<!here>",
+    "<@U1>",
+    "<#C1>",
+    "<@&1>",
+    "<at>x</at>",
+    "@ann",
+    "/start",
+]
+MARKS = [
+    "{{x}}",
+    "${x}",
+    "[a](http://b)",
+    "&amp;",
+    "<b>",
+    "`",
+    "*",
+    "_",
+    "\\",
+    '"',
+    "\r\n",
+    "\x00",
+    "\u202e",
+    " ",
+]
+LONG = ["😀" * 99, "é" * 99, "x" * 500]
+NASTY = st.lists(st.sampled_from(CALLS + MARKS + LONG) | st.characters(codec="utf-8"), max_size=60).map(
+    "".join
+)
+LIVE = {
+    "slack": r"<[!@#]|@(everyone|here|channel)|\{\{|\$\{",
+    "discord": r"@(everyone|here)|(?<!\\)(\\\\)*<[@#]|\{\{|\$\{",
+    "telegram": r"@\w|\{\{|\$\{",
+    "teams": r"<at>|\{\{|\$\{",
+    "pagerduty": r"@(everyone|here)|\{\{|\$\{",
+    "sentry": r"@(everyone|here)|\{\{|\$\{",
+}
+BYTES = {"slack": 16_000, "discord": 40_000, "telegram": 30_000, "teams": 28_672, "pagerduty": 524_288}
+
+
+def texts(value: object) -> Iterator[str]:
+    """Every text in a JSON value."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from texts(part)
+
+
+@pytest.mark.parametrize("service", [name for name in SERVICES if name != "webhook"])
+@settings(max_examples=60, deadline=None)
+@given(text=NASTY, count=st.sampled_from([1, 1, 30]), event=st.sampled_from(EVENTS))
+def test_whatever_the_words_nothing_is_live_and_nothing_too_large(
+    service: str, text: str, count: int, event: str
+) -> None:
+    kind = SERVICES[service].kind
+    count = count if NOTIFIERS[kind].merges else 1
+    metadata = {"network": text[:100], "chain": text, "labels": {"runbook": text}}
+    words = {"message": text, "target": text[:100], "alert_type": text[:60], "metadata": metadata}
+    for post in written(service, event, count=count, **words):
+        parts = [json.loads(line) for line in (post["content"] or b"").splitlines()] or [post["json"]]
+        for part in texts(parts):
+            assert not re.search(LIVE[kind], part), part
+            assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f\u202a-\u202e\u2066-\u2069]", part)
+        assert len(json.dumps(parts)) <= BYTES.get(kind, 200_000)

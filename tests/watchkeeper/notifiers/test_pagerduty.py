@@ -15,6 +15,7 @@ def test_a_trigger_carries_all_that_a_responder_needs() -> None:
     assert (payload["source"], payload["class"], payload["group"]) == ("anvil", "chain_stalled", "anvil")
     assert payload["timestamp"] == "2026-11-23T12:00:30+00:00"
     assert payload["custom_details"]["On it"] == "nobody yet"
+    assert (event["client"], event["client_url"]) == ("Watchkeeper", "https://watch.example.com")
     assert [link["text"] for link in event["links"]] == ["Runbook", "Alert"]
 
 
