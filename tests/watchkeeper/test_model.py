@@ -7,7 +7,8 @@ from uuid import UUID
 import pytest
 from pydantic import ValidationError
 
-from watchkeeper.model import CheckResult, Finding, Head, Sample, Task, samples, worst
+from tests.watchkeeper.notifiers.support import claimed
+from watchkeeper.model import CheckResult, Finding, Head, Message, Sample, Task, samples, worst
 
 NOW = datetime(2026, 11, 23, 12, 0, 30, tzinfo=UTC)
 ID = UUID(int=7)
@@ -81,3 +82,40 @@ def test_severities_are_ordered() -> None:
 )
 def test_a_number_is_marked_as_its_finding_says(state: Any, severity: Any, mark: str) -> None:
     assert Finding(alert_type="x", state=state, severity=severity, message="").sample_severity() == mark
+
+
+def told(*keys: str, threads: tuple[dict[str, str] | None, ...] = (None, None)) -> Message:
+    document = claimed("slack", count=len(keys))
+    for delivery, key, thread in zip(document["deliveries"], keys, threads, strict=False):
+        delivery |= {"dedup_key": key, "thread": thread}
+    return Message.model_validate(document)
+
+
+def test_a_message_of_one_has_its_deliverys_key() -> None:
+    assert told("a").dedup_key == "a"
+    assert not told("a").merged
+
+
+def test_a_merged_message_has_one_key_whatever_the_order() -> None:
+    assert told("a", "b").dedup_key == told("b", "a").dedup_key
+    assert told("a", "b").dedup_key != told("a", "c").dedup_key
+    assert told("a", "b").dedup_key.startswith("merged:")
+
+
+def test_a_merged_message_has_a_thread_if_all_had_the_same() -> None:
+    assert told("a", "b", threads=({"ts": "1"}, {"ts": "1"})).thread == {"ts": "1"}
+    assert told("a", "b", threads=({"ts": "1"}, {"ts": "2"})).thread is None
+    assert told("a", "b", threads=({"ts": "1"}, None)).thread is None
+
+
+def test_a_database_that_says_more_is_understood() -> None:
+    document = claimed("slack", mood="grim") | {"mood": "grim"}
+    document["channel"]["mood"] = document["deliveries"][0]["mood"] = "grim"
+    assert Message.model_validate(document).alerts()[0].target == "anvil"
+
+
+def test_news_of_no_alert_is_no_message() -> None:
+    document = claimed("slack", "resolve")
+    document["deliveries"][0]["alert"] = None
+    with pytest.raises(ValidationError, match="a delivery has no alert"):
+        Message.model_validate(document)

@@ -6,7 +6,7 @@ import pytest
 from moto import mock_aws
 
 from watchkeeper.errors import SettingsError
-from watchkeeper.settings import Settings
+from watchkeeper.settings import DeliverySettings, Settings
 
 ENV = {"SUPABASE_URL": "https://x.supabase.co/", "SUPABASE_SECRET_KEY": "sb_secret_abc"}
 
@@ -67,3 +67,55 @@ def test_each_kind_has_its_queue() -> None:
     assert settings.queue_url("p2p") == "https://sqs/p2p"
     with pytest.raises(SettingsError, match="MEMPOOL_QUEUE_URL: is not set"):
         settings.queue_url("mempool")
+
+
+def test_messages_need_no_settings() -> None:
+    assert DeliverySettings.from_env({}) == DeliverySettings()
+
+
+def test_what_an_operator_decides_about_messages() -> None:
+    settings = DeliverySettings.from_env(
+        {
+            "DASHBOARD_URL": "https://watch.example.com/",
+            "RUNBOOK_URL": "https://wiki.example.com/runbooks",
+            "EMAIL_FROM": " Watch <watch@example.com> ",
+            "EMAIL_TRANSPORT": "smtp",
+            "SMTP_HOST": "mail.example.com",
+            "SMTP_PORT": "465",
+            "SMTP_SECURITY": "tls",
+            "NOTIFY_QUEUE_URL": "https://sqs.example.com/1/notify",
+        }
+    )
+    assert settings == DeliverySettings(
+        "https://watch.example.com",
+        "https://wiki.example.com/runbooks/",
+        "Watch <watch@example.com>",
+        "smtp",
+        "mail.example.com",
+        465,
+        "tls",
+        "https://sqs.example.com/1/notify",
+    )
+
+
+@pytest.mark.parametrize("url", ["https://x/a/", "https://x/a#", "https://x/?type="])
+def test_a_runbook_address_is_what_an_alert_type_can_follow(url: str) -> None:
+    assert DeliverySettings.from_env({"RUNBOOK_URL": url}).runbook_url == url
+
+
+@pytest.mark.parametrize(
+    "env",
+    [
+        {"DASHBOARD_URL": "watch.example.com"},
+        {"RUNBOOK_URL": "javascript:alert(1)"},
+        {"EMAIL_TRANSPORT": "pigeon"},
+        {"SMTP_SECURITY": "some"},
+        {"SMTP_PORT": "0"},
+        {"SMTP_PORT": "65536"},
+        {"SMTP_PORT": "mail"},
+        {"NOTIFY_QUEUE_URL": "notify"},
+    ],
+)
+def test_an_error_about_messages_names_the_setting(env: dict[str, str]) -> None:
+    with pytest.raises(SettingsError, match=f"^{next(iter(env))}: "):
+        DeliverySettings.from_env(env)
