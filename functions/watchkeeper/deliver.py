@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from functools import partial
 from traceback import format_exception
 from typing import Any, Protocol
-from uuid import UUID
 
 from pydantic import ValidationError
 
@@ -90,7 +89,7 @@ async def _deliver_part(message: Message, access: Access) -> list[Settlement]:
         trace = scrub("".join(format_exception(error)), forms(secrets.values()))
         log.error("channel %s (%s) broke: %s", message.channel.id, message.channel.kind, trace)  # noqa: TRY400
         return _failed(message, DeliveryError(f"internal error: {type(error).__name__}"), secrets)
-    return [_sent(message, delivery.id, receipt) for delivery in message.deliveries]
+    return _sent(message, receipt, secrets)
 
 
 async def _send_with_fresh_secrets(message: Message, access: Access, secrets: dict[str, str]) -> Receipt:
@@ -149,15 +148,21 @@ def _config(notifier: Notifier[Any], message: Message) -> Model:
 # What is written into the ledger ---------------------------------------------------------------------------------
 
 
-def _sent(message: Message, delivery_id: UUID, receipt: Receipt) -> Settlement:
-    thread = receipt.thread if len(str(receipt.thread)) <= THREAD_CHARS else None
-    return Settlement(
-        delivery_id=delivery_id,
-        lease_id=message.lease_id,
-        outcome="sent",
-        provider_id=clean(receipt.provider_id, ERROR_CHARS) if receipt.provider_id else None,
-        thread=thread,
-    )
+def _sent(message: Message, receipt: Receipt, secrets: Mapping[str, str]) -> list[Settlement]:
+    """What the service said is a stranger's word: it may be long, and may echo what it was sent."""
+    said = scrub(receipt.provider_id or "", forms(secrets.values()))
+    thread = str(receipt.thread)
+    fits = len(thread) <= THREAD_CHARS and scrub(thread, forms(secrets.values())) == thread
+    return [
+        Settlement(
+            delivery_id=delivery.id,
+            lease_id=message.lease_id,
+            outcome="sent",
+            provider_id=clean(said, ERROR_CHARS) or None,
+            thread=receipt.thread if fits else None,
+        )
+        for delivery in message.deliveries
+    ]
 
 
 def _failed(message: Message, error: DeliveryError, secrets: Mapping[str, str]) -> list[Settlement]:

@@ -189,6 +189,14 @@ def test_a_receipt_that_is_too_large_for_the_ledger_is_trimmed() -> None:
     assert "\x00" not in (settlement.provider_id or "")
 
 
+def test_a_receipt_that_echoes_a_secret_is_not_kept() -> None:
+    async def send(_errand: Errand[Nothing]) -> Receipt:
+        return Receipt(provider_id=f"id-{SECRET}", thread={"ts": SECRET})
+
+    (settlement,) = ended(send)
+    assert (settlement.outcome, settlement.provider_id, settlement.thread) == ("sent", "id-***", None)
+
+
 def test_a_poison_message_and_a_slow_channel_cost_themselves_only() -> None:
     receiver = Receiver([reply()])
 

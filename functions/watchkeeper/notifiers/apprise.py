@@ -4,6 +4,7 @@ Not in the zip as shipped. Apprise makes its own connections, so of our rules fo
 URL's own host can be kept, and it does not tell passing failures from lasting ones: all are tried again.
 """
 
+import logging
 from importlib import import_module
 from typing import Any
 
@@ -38,6 +39,8 @@ def _service(url: str) -> Any:
             "apprise is not installed: add it to `dependencies` in pyproject.toml, `make lock`, deploy",
             permanent=True,
         ) from None
+    # It logs addresses that it cannot use, tokens and all.
+    logging.getLogger("apprise").setLevel(logging.CRITICAL + 1)
     service = apprise.Apprise.instantiate(url, suppress_exceptions=True)
     if service is None:
         raise DeliveryError("the secret apprise_url is no URL that Apprise knows", permanent=True)

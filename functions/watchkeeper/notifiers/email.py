@@ -103,7 +103,7 @@ def _by_ses(errand: Errand[EmailConfig], mail: EmailMessage) -> Receipt:
     ses = client("sesv2")
     try:
         reply = ses.send_email(
-            FromEmailAddress=str(mail["From"]),
+            FromEmailAddress=mail["From"].addresses[0].addr_spec,
             Destination={"ToAddresses": errand.config.to},
             Content={"Raw": {"Data": mail.as_bytes()}},
         )

@@ -24,7 +24,7 @@ METADATA_BYTES = 100_000
 # They frame the request, so they are not for a channel's settings.
 OURS = {"host", "content-length", "transfer-encoding", "connection", "content-type", "authorization"}
 
-HeaderValue = Annotated[str, Field(max_length=1000, pattern="^[ -~]*$")]
+HeaderValue = Annotated[str, Field(max_length=1000, pattern="^[!-~]([ -~]*[!-~])?$")]
 
 
 class WebhookConfig(Model):

@@ -1,4 +1,5 @@
 import asyncio
+import logging
 import sys
 from typing import Any
 
@@ -48,8 +49,12 @@ def test_it_cannot_tell_what_passes_so_all_is_tried_again(status: str) -> None:
 
 
 @pytest.mark.parametrize("url", ["nonsense", "nosuchservice://abc", "json://", "slack://x"])
-def test_a_url_that_apprise_does_not_know_is_permanent(url: str) -> None:
-    settlement, _ = notify(reply(), url)
+def test_a_url_that_apprise_does_not_know_is_permanent_and_not_logged(
+    url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.DEBUG):
+        settlement, _ = notify(reply(), url)
+    assert url not in caplog.text
     assert settlement.outcome == "dead"
     assert url not in (settlement.error or "")
 

@@ -272,9 +272,10 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     aws._make.cache_clear()
 
 
-def test_ses_takes_the_same_mail(cloud: Any) -> None:
+@pytest.mark.parametrize("name", ["Watchkeeper", "Wächter", ""])
+def test_ses_takes_the_same_mail(cloud: Any, name: str) -> None:
     boto3.client("ses", "eu-central-1").verify_email_identity(EmailAddress="watch@example.com")
-    settlement = mail_out(SETTINGS)
+    settlement = mail_out(replace(SETTINGS, email_from=f"{name} <watch@example.com>"))
     assert settlement.outcome == "sent"
     assert (settlement.thread or {})["message_id"] == f"<{settlement.provider_id}@eu-central-1.amazonses.com>"
     (kept,) = cloud.sent_messages
