@@ -43,6 +43,26 @@ create table watchkeeper.check_states (
 );
 alter table watchkeeper.check_states enable row level security;
 
+-- While a parent fires, its children are shown and not paged.
+create table watchkeeper.dependencies (
+  target_id uuid not null references watchkeeper.targets (id) on delete cascade,
+  parent_id uuid not null references watchkeeper.targets (id) on delete cascade,
+  primary key (target_id, parent_id),
+  check (target_id <> parent_id)
+);
+alter table watchkeeper.dependencies enable row level security;
+create index dependencies_of_parent on watchkeeper.dependencies (parent_id);
+
+create function watchkeeper.ancestors(target_id uuid) returns setof uuid
+language sql stable set search_path = '' as $$
+  with recursive up as (
+    select d.parent_id from watchkeeper.dependencies as d where d.target_id = ancestors.target_id
+    union
+    select d.parent_id from up join watchkeeper.dependencies as d on d.target_id = up.parent_id
+  )
+  select up.parent_id from up
+$$;
+
 -- Two missed slots and the time a probe may take: from then on the last result says nothing about now.
 create function watchkeeper.stale_after(interval_s integer, timeout_s integer) returns interval
 language sql immutable set search_path = '' as $$
@@ -154,6 +174,7 @@ declare
     "chain": {"type": ["string", "null"]}, "network": {"type": ["string", "null"], "minLength": 1, "maxLength": 100},
     "endpoint": {"type": ["string", "null"]}, "settings": {"type": ["object", "null"]},
     "labels": {"type": ["object", "null"], "additionalProperties": {"type": "string", "maxLength": 200}},
+    "depends_on": {"type": ["array", "null"], "maxItems": 20, "items": {"type": "string", "minLength": 1, "maxLength": 100}},
     "checks": {"type": ["object", "null"]}}}';
   chain text := given ->> 'chain';
   family jsonb;
@@ -209,7 +230,9 @@ begin
 
   return jsonb_build_object('id', given -> 'id', 'name', given -> 'name', 'chain', chain, 'network', given -> 'network',
     'endpoint', given -> 'endpoint', 'settings', coalesce(nullif(given -> 'settings', 'null'), '{}'),
-    'labels', coalesce(nullif(given -> 'labels', 'null'), '{}'), 'checks', checks);
+    'labels', coalesce(nullif(given -> 'labels', 'null'), '{}'), 'checks', checks,
+    'depends_on', (select coalesce(jsonb_agg(distinct d order by d), '[]')
+      from jsonb_array_elements_text(coalesce(nullif(given -> 'depends_on', 'null'), '[]')) as d));
 end
 $$;
 
@@ -218,6 +241,10 @@ create function watchkeeper.target_document(target watchkeeper.targets) returns 
 language sql stable security definer set search_path = '' as $$
   select jsonb_build_object('id', target.id, 'name', target.name, 'chain', target.chain, 'network', target.network,
     'endpoint', target.endpoint, 'settings', target.settings, 'labels', target.labels, 'paused', target.paused,
+    'depends_on', (
+      select coalesce(jsonb_agg(p.name order by p.name), '[]')
+      from watchkeeper.dependencies as d join watchkeeper.targets as p on p.id = d.parent_id where d.target_id = target.id
+    ),
     'checks', (
       select coalesce(jsonb_object_agg(c.kind, jsonb_build_object('interval_s', c.interval_s, 'timeout_s', c.timeout_s,
         'enabled', c.enabled, 'params', c.params)), '{}')

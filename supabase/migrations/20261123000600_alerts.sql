@@ -27,6 +27,12 @@ create table public.system_alerts (
   resolved_at timestamptz,
   resolved_by uuid,
   resolution text check (length(resolution) <= 2000),
+  -- the slot and the moment of the evidence that opened it
+  due_at timestamptz,
+  observed_at timestamptz,
+  -- when its channels were chosen; null while it is held back, and why
+  routed_at timestamptz,
+  held_by text check (length(held_by) <= 200),
   check (acknowledged = (acknowledged_at is not null and acknowledged_by is not null)),
   check ((status = 'resolved') = (resolved_at is not null)),
   check (first_seen_at <= last_seen_at)
@@ -326,7 +332,9 @@ begin
   perform watchkeeper.keep_latest_value(null, metric_name_param, metric_value_param, metric_unit_param, severity_param, at);
   if severity_param = 'critical' then
     perform watchkeeper.raise_alert(fingerprint, null, metric_name_param, 'critical_metric', 'critical',
-      format('%s = %s', metric_name_param, concat_ws(' ', metric_value_param, metric_unit_param)), metadata_param, 1, at, at);
+      format('%s = %s', metric_name_param, concat_ws(' ', metric_value_param, metric_unit_param)),
+      -- Under a key of its own: what a tool sends must not choose labels, and with them routes and silences.
+      jsonb_build_object('kind', 'metric', 'given', metadata_param), 1, at, at);
   else
     perform watchkeeper.close_alert(fingerprint, 'recovered', at);
   end if;

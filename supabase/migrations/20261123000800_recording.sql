@@ -121,6 +121,11 @@ begin
       watchkeeper.threshold(result -> 'blind_threshold'), watchkeeper.threshold(check_row.params -> 'blind_threshold'), 3))
   loop
     transition := watchkeeper.apply_finding(target, check_row, finding, observed_at, at);
+    if transition ->> 'transition' = 'fired' then
+      update public.system_alerts as a
+      set due_at = (result ->> 'due_at')::timestamptz, observed_at = apply_outcome.observed_at
+      where a.id = (transition ->> 'alert_id')::uuid;
+    end if;
     if transition is not null then
       transitions := transitions || transition;
     end if;
@@ -246,6 +251,8 @@ declare
   check_row watchkeeper.checks;
   target watchkeeper.targets;
   marked integer := 0;
+  -- Slots from before a standstill of the monitor itself: `blind_since` told of it, and no target is to blame.
+  standstill boolean := coalesce((select m.last_tick_at < at - interval '150 seconds' from watchkeeper.monitor as m), false);
 begin
   for run in
     select r.check_id, r.due_at, c.target_id from watchkeeper.runs as r join watchkeeper.checks as c on c.id = r.check_id
@@ -263,8 +270,10 @@ begin
     marked := marked + 1;
     select c.* into check_row from watchkeeper.checks as c where c.id = run.check_id;
     if run.due_at > watchkeeper.last_due_at(run.check_id) and check_row.enabled and not target.paused then
-      perform watchkeeper.apply_outcome(target, check_row,
-        '{"outcome": "unknown", "reason": "missed: claimed, but no result came back in time"}', run.due_at, at);
+      if not standstill then
+        perform watchkeeper.apply_outcome(target, check_row,
+          '{"outcome": "unknown", "reason": "missed: claimed, but no result came back in time"}', run.due_at, at);
+      end if;
       update watchkeeper.checks as c set next_due_at = least(c.next_due_at, at)
       where c.id = check_row.id and not exists (
         select from watchkeeper.runs as r where r.check_id = c.id and r.due_at > run.due_at and r.outcome is null

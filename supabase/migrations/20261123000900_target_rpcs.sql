@@ -45,14 +45,43 @@ begin
 end
 $$;
 
+-- After all targets of a file are stored, because it may name them in any order.
+create function watchkeeper.store_dependencies(argument text, document jsonb) returns void
+language plpgsql security definer set search_path = '' as $$
+declare
+  child uuid := (select t.id from watchkeeper.targets as t where t.name = document ->> 'name');
+  unknown text;
+begin
+  select d into unknown from jsonb_array_elements_text(document -> 'depends_on') as d
+  where not exists (select from watchkeeper.targets as t where t.name = d) limit 1;
+  if unknown is not null then
+    raise sqlstate 'PT404' using message = format('%s.depends_on: there is no target %s', argument, unknown);
+  end if;
+  delete from watchkeeper.dependencies as d where d.target_id = child;
+  if document -> 'depends_on' ? (document ->> 'name') then
+    perform watchkeeper.refuse(argument || '.depends_on', 'a target cannot depend on itself');
+  end if;
+  insert into watchkeeper.dependencies (target_id, parent_id)
+  select child, t.id from watchkeeper.targets as t where document -> 'depends_on' ? t.name;
+  if child in (select watchkeeper.ancestors(child)) then
+    perform watchkeeper.refuse(argument || '.depends_on', format('%s would depend on itself, through %s', document ->> 'name', document -> 'depends_on'));
+  end if;
+end
+$$;
+
 create function watchkeeper.save_target(target jsonb, at timestamptz) returns jsonb
 language plpgsql security definer set search_path = '' as $$
 declare
+  document jsonb;
   stored watchkeeper.targets;
 begin
   perform watchkeeper.require_role('admin');
   perform watchkeeper.need_json('target', target, 'object', 100000);
-  stored := watchkeeper.store_target(watchkeeper.normal_target('target', target - 'paused', watchkeeper.catalog_document()), at);
+  document := watchkeeper.normal_target('target', target - 'paused', watchkeeper.catalog_document());
+  -- Dependencies are one graph: two people must not close a cycle from both ends.
+  lock table watchkeeper.dependencies in share row exclusive mode;
+  stored := watchkeeper.store_target(document, at);
+  perform watchkeeper.store_dependencies('target', document);
   return watchkeeper.target_document(stored);
 end
 $$;
@@ -71,11 +100,13 @@ create function watchkeeper.delete_target(target_id uuid, at timestamptz) return
 language plpgsql security definer set search_path = '' as $$
 begin
   perform watchkeeper.require_role('admin');
+  lock table watchkeeper.dependencies in share row exclusive mode;
   perform watchkeeper.drop_target(target_id, at);
 end
 $$;
 
--- All targets of a file in one transaction. `prune` deletes the targets that are not mentioned.
+-- All targets of a file in one transaction. `prune` deletes the targets that are not mentioned. A dry run does it all
+-- and takes it back, so that what it says is what would happen.
 create function watchkeeper.apply_targets(targets jsonb, prune boolean, dry_run boolean, at timestamptz) returns jsonb
 language plpgsql security definer set search_path = '' as $$
 declare
@@ -88,6 +119,7 @@ declare
   wanted jsonb;
   stored watchkeeper.targets;
   old jsonb;
+  edges jsonb[] := '{}';
   n integer;
 begin
   perform watchkeeper.require_role('admin');
@@ -99,37 +131,43 @@ begin
   ) as e
   where e.nth > 1 and e.name is not null;
 
+  lock table watchkeeper.dependencies in share row exclusive mode;
   -- In the order in which recording locks them.
   perform from (select from watchkeeper.targets as t order by t.id for no key update) as locked;
-  for wanted, n in select e.t, e.n - 1 from jsonb_array_elements(targets) with ordinality as e (t, n) order by e.t ->> 'name' loop
-    perform watchkeeper.need_json(format('targets[%s]', n), wanted, 'object', 100000);
-    wanted := watchkeeper.normal_target(format('targets[%s]', n), wanted - 'paused', catalog) - 'id';
-    select t.* into stored from watchkeeper.targets as t where t.name = wanted ->> 'name';
-    old := case when stored.id is not null then watchkeeper.target_document(stored) - 'id' - 'paused' end;
-    if old = wanted then
-      unchanged := unchanged || (wanted ->> 'name');
-      continue;
-    elsif old is null then
-      created := created || (wanted ->> 'name');
-    else
-      changed := changed || (wanted ->> 'name');
-    end if;
-    if not coalesce(dry_run, false) then
-      perform watchkeeper.store_target(wanted, at);
-    end if;
-  end loop;
-
-  if coalesce(prune, false) then
-    for stored in
-      select t.* from watchkeeper.targets as t
-      where t.name not in (select w ->> 'name' from jsonb_array_elements(targets) as w) order by t.name
-    loop
-      deleted := deleted || stored.name;
-      if not coalesce(dry_run, false) then
-        perform watchkeeper.drop_target(stored.id, at);
+  begin
+    for wanted, n in select e.t, e.n - 1 from jsonb_array_elements(targets) with ordinality as e (t, n) order by e.t ->> 'name' loop
+      perform watchkeeper.need_json(format('targets[%s]', n), wanted, 'object', 100000);
+      wanted := watchkeeper.normal_target(format('targets[%s]', n), wanted - 'paused', catalog) - 'id';
+      select t.* into stored from watchkeeper.targets as t where t.name = wanted ->> 'name';
+      old := case when stored.id is not null then watchkeeper.target_document(stored) - 'id' - 'paused' end;
+      if old = wanted then
+        unchanged := unchanged || (wanted ->> 'name');
+        continue;
+      elsif old is null then
+        created := created || (wanted ->> 'name');
+      else
+        changed := changed || (wanted ->> 'name');
       end if;
+      perform watchkeeper.store_target(wanted - 'depends_on', at);
+      edges := edges || jsonb_build_object('argument', format('targets[%s]', n), 'document', wanted);
     end loop;
-  end if;
+    perform watchkeeper.store_dependencies(e ->> 'argument', e -> 'document') from unnest(edges) as e;
+
+    if coalesce(prune, false) then
+      for stored in
+        select t.* from watchkeeper.targets as t
+        where t.name not in (select w ->> 'name' from jsonb_array_elements(targets) as w) order by t.name
+      loop
+        deleted := deleted || stored.name;
+        perform watchkeeper.drop_target(stored.id, at);
+      end loop;
+    end if;
+    if dry_run then
+      raise exception using errcode = 'WK000';
+    end if;
+  exception when sqlstate 'WK000' then
+    null;
+  end;
   return jsonb_build_object('created', created, 'changed', changed, 'unchanged', unchanged, 'deleted', deleted);
 end
 $$;

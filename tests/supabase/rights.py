@@ -18,21 +18,39 @@ TABLES: dict[str, dict[str, tuple[str, ...]]] = {
     "public.incident_logs": {"select": PEOPLE},
     "public.performance_benchmarks": {"select": PEOPLE},
     "public.uptime_checks": {"select": PEOPLE},
+    "watchkeeper.alert_latencies": {},
     "watchkeeper.alert_transitions": {},
     "watchkeeper.catalog": {},
+    "watchkeeper.channels": {},
     "watchkeeper.check_states": {},
     "watchkeeper.checks": {},
+    "watchkeeper.deliveries": {},
+    "watchkeeper.delivery_settings": {},
+    "watchkeeper.dependencies": {},
+    "watchkeeper.escalations": {},
+    "watchkeeper.heartbeats": {},
+    "watchkeeper.ladders": {},
     "watchkeeper.latest_values": {},
     "watchkeeper.members": {},
     "watchkeeper.monitor": {},
+    "watchkeeper.rotation_overrides": {},
+    "watchkeeper.rotations": {},
+    "watchkeeper.route_channels": {},
+    "watchkeeper.routes": {},
     "watchkeeper.rule_states": {},
     "watchkeeper.runs": {},
+    "watchkeeper.silences": {},
     "watchkeeper.targets": {},
 }
-SEQUENCES = ("watchkeeper.alert_transitions_id_seq", "watchkeeper.latest_values_id_seq")
+SEQUENCES = (
+    "watchkeeper.alert_transitions_id_seq",
+    "watchkeeper.deliveries_seq_seq",
+    "watchkeeper.latest_values_id_seq",
+)
 
 READERS = ("viewer", "auditor", "responder", "admin", "service_role")
 MANAGERS = ("admin", "service_role")
+RESPONDERS = ("responder", "admin", "service_role")
 
 # RPC -> the roles of Postgres that may execute it and its worker in `watchkeeper`, and the callers it really serves.
 RPCS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
@@ -56,10 +74,28 @@ RPCS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "list_targets": (PEOPLE, READERS),
     "get_system_health_summary": ((*PEOPLE, "watchkeeper_metrics"), (*READERS, "watchkeeper_metrics")),
     "record_system_metric": ((*PEOPLE, "watchkeeper_ingest"), (*MANAGERS, "watchkeeper_ingest")),
+    "claim_deliveries": (("service_role",), ("service_role",)),
+    "settle_deliveries": (("service_role",), ("service_role",)),
+    # The token in the call is the right to it.
+    "record_heartbeat": (("anon", *PEOPLE, "watchkeeper_ingest"), ("anon", "authenticated", *READERS, "watchkeeper_ingest")),
+    **dict.fromkeys(
+        ("list_channels", "list_deliveries", "list_routes", "list_escalations", "list_rotations", "list_silences",
+         "list_heartbeats", "who_is_on_call", "preview_silence", "get_alert_latency", "export_config"),
+        (PEOPLE, READERS),
+    ),
+    **dict.fromkeys(("save_silence", "end_silence", "save_override", "retry_delivery"), (PEOPLE, RESPONDERS)),
+    **dict.fromkeys(
+        ("save_channel", "save_route", "save_escalation", "save_rotation", "save_heartbeat", "delete_channel",
+         "delete_route", "delete_escalation", "delete_rotation", "delete_heartbeat", "send_test",
+         "save_delivery_settings", "apply_config"),
+        (PEOPLE, MANAGERS),
+    ),
     "whoami": (PEOPLE, ("authenticated", *READERS)),
 }
 
 # Functions of `watchkeeper` that are no RPC's worker and that somebody besides the owner may execute.
 HELPERS: dict[str, tuple[str, ...]] = {
     "has_role": PEOPLE,  # the policies call it
+    # One worker for several RPCs.
+    **dict.fromkeys(("list_settings", "save_setting", "delete_setting", "plan_config"), PEOPLE),
 }

@@ -259,6 +259,7 @@ def test_a_thousand_results_are_recorded_in_one_call(world: World) -> None:
 def test_two_checks_that_clear_at_the_same_moment_resolve_their_alert(fresh: Callable[[], Db]) -> None:
     world = World(fresh())
     world.target(checks={"blockchain": {"interval_s": 60}, "p2p": {"interval_s": 60}})
+    world.never_flapping()
     workers = [World(fresh(), world.start), World(fresh(), world.start)]
     with ThreadPoolExecutor(2) as pool:
         for minute in range(0, 20, 2):

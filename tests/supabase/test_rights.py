@@ -122,8 +122,7 @@ def test_policies_ask_for_the_role_once_a_query_and_not_once_a_row(db: Db) -> No
         assert "( SELECT watchkeeper.has_role" in condition
 
 
-def test_the_private_schema_is_closed_to_anon(db: Db) -> None:
-    assert not db.value("select has_schema_privilege('anon', 'watchkeeper', 'usage')")
+def test_nobody_may_create_anything(db: Db) -> None:
     for role in ROLES:
         assert not db.value("select has_schema_privilege(%s, 'watchkeeper', 'create')", role)
         assert not db.value("select has_schema_privilege(%s, 'public', 'create')", role)

@@ -139,6 +139,7 @@ def state(world: World) -> dict[str, Alert]:
 
 
 def play(world: World, events: list[Json], limits: Json) -> None:
+    world.never_flapping()
     world.target(
         checks={
             kind: {"interval_s": 60, "params": {"blind_threshold": limits["blind_threshold"]}}

@@ -254,6 +254,10 @@ class World:
         )
         return saved
 
+    def never_flapping(self) -> None:
+        """For stories of the state machine alone, which change more often than any real system."""
+        self.db.rpc("save_delivery_settings", settings={"flapping_changes": 1000})
+
     def check_id(self, target: Mapping[str, Any], kind: str = "blockchain") -> str:
         return str(
             self.db.value(

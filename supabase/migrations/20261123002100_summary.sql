@@ -117,6 +117,27 @@ language sql stable set search_path = '' as $$
   ) as p
 $$;
 
+-- Does anybody hear of it? An alert that no route sends anywhere, or a message that waits, is itself worth a warning.
+create function watchkeeper.deliveries_summary(at timestamptz) returns jsonb
+language sql stable set search_path = '' as $$
+  select jsonb_build_object(
+    'status', case when u.unrouted + q.overdue = 0 then 'ok' else 'warning' end,
+    'reason', case when u.unrouted > 0 then format('%s firing alerts reach nobody: no route matches', u.unrouted)
+      when q.overdue > 0 then format('%s notifications wait, the oldest since %s', q.overdue, watchkeeper.ago(q.oldest_at, at)) end,
+    'unrouted', u.unrouted, 'pending', q.pending, 'overdue', q.overdue, 'oldest_pending_at', q.oldest_at, 'dead_24h', d.dead)
+  from (
+    select count(*) as unrouted from public.system_alerts as a
+    where a.status = 'firing' and a.routed_at is null and a.held_by = 'no route matches'
+  ) as u
+  cross join (
+    select count(*) as pending, count(*) filter (where x.next_attempt_at < at - interval '1 minute') as overdue, min(x.created_at) as oldest_at
+    from watchkeeper.deliveries as x where x.status = 'pending'
+  ) as q
+  cross join (
+    select count(*) as dead from watchkeeper.deliveries as x where x.status = 'dead' and x.settled_at > at - interval '1 day'
+  ) as d
+$$;
+
 -- The values of one kind of check, as the summary shows them. Numbers come from one target: the one labelled
 -- `primary`, else the oldest. The status is the worst of all targets that have the check.
 create function watchkeeper.group_summary(wanted_kind text, metrics jsonb, checks watchkeeper.check_status[]) returns jsonb
@@ -186,6 +207,7 @@ language plpgsql stable security definer set search_path = '' as $$
 declare
   checks watchkeeper.check_status[];
   monitoring jsonb;
+  deliveries jsonb;
   targets jsonb;
   verdicts jsonb;
   verdict jsonb;
@@ -195,12 +217,13 @@ begin
   end if;
   checks := array(select s from watchkeeper.check_statuses(at) as s);
   monitoring := watchkeeper.monitoring(at);
+  deliveries := watchkeeper.deliveries_summary(at);
   select coalesce(jsonb_agg(jsonb_build_object('id', t.id, 'name', t.name, 'chain', t.chain, 'network', t.network,
     'status', s.status, 'reason', s.reason) order by t.name), '[]')
   into targets
   from watchkeeper.targets as t join watchkeeper.target_statuses(checks) as s on s.target_id = t.id;
 
-  -- The verdict is the worst of: each target, alerts raised by recorded metrics, and whether we see at all.
+  -- The verdict is the worst of: each target, alerts that belong to none, whether we see at all, and whether anybody hears.
   select jsonb_agg(jsonb_build_object('status', v.status, 'reason', v.reason) order by watchkeeper.status_rank(v.status) desc, v.n, v.reason)
   into verdicts
   from (
@@ -213,6 +236,8 @@ begin
     select 0, 'unknown', 'blind since ' || watchkeeper.ago((monitoring ->> 'blind_since')::timestamptz, at)
       || ': no check has run; is schedule_checks alive?'
     where monitoring ->> 'blind_since' is not null
+    union all
+    select 3, 'warning', (deliveries ->> 'reason') where deliveries ->> 'status' <> 'ok'
   ) as v;
   verdict := coalesce(verdicts -> 0, jsonb_build_object('status', 'unknown', 'reason',
     case when targets = '[]' then 'nothing is watched yet: add a target' else 'every target is paused' end));
@@ -246,6 +271,7 @@ begin
         'investigating', count(*) filter (where i.status = 'investigating'))
       from public.incident_logs as i where i.status in ('open', 'investigating')
     ),
+    'deliveries', deliveries,
     'monitoring', monitoring,
     'targets', targets
   );

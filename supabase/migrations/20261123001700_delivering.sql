@@ -1,0 +1,348 @@
+-- Claim, send, settle. An attempt is counted when it is claimed, so a worker that dies has tried.
+
+-- The duties of the clock: what was held back and may go now, the next step of a ladder, reminders, flapping's end.
+create function watchkeeper.release_held(at timestamptz) returns void
+language plpgsql set search_path = '' as $$
+declare
+  alert public.system_alerts;
+begin
+  for alert in
+    select a.* from public.system_alerts as a
+    where a.status = 'firing' and a.routed_at is null order by a.created_at for no key update skip locked
+  loop
+    perform watchkeeper.route_alert(alert, at);
+  end loop;
+end
+$$;
+
+create function watchkeeper.end_flapping(at timestamptz) returns void
+language sql set search_path = '' as $$
+  select watchkeeper.close_alert(a.fingerprint, 'no longer flapping', at)
+  from public.system_alerts as a cross join watchkeeper.delivery_settings as s
+  where a.status = 'firing' and a.alert_type = 'flapping'
+    and watchkeeper.recent_changes(left(a.fingerprint, -length(':flapping')), at) <= s.flapping_changes / 2
+$$;
+
+-- The channels of a step, and those of the people on call.
+create function watchkeeper.step_channels(step jsonb, at timestamptz) returns table (channel_id uuid, why text)
+language sql stable set search_path = '' as $$
+  select c.id, 'escalation: ' || c.name
+  from watchkeeper.channels as c
+  where c.enabled and c.deleted_at is null and coalesce(step -> 'channels', '[]') ? c.name
+  union
+  select c.id, 'on call: ' || r.name || ', ' || c.person
+  from watchkeeper.rotations as r
+  join watchkeeper.channels as c on lower(c.person) = lower(watchkeeper.on_call(r, at))
+  where c.enabled and c.deleted_at is null and coalesce(step -> 'on_call', '[]') ? r.name
+$$;
+
+create function watchkeeper.climb_ladders(at timestamptz) returns void
+language plpgsql set search_path = '' as $$
+declare
+  rung record;
+  alert public.system_alerts;
+  way record;
+begin
+  for rung in
+    select l.*, e.steps, e.repeats, e.name from watchkeeper.ladders as l join watchkeeper.escalations as e on e.id = l.escalation_id
+    where l.next_at <= at order by l.next_at for no key update of l skip locked
+  loop
+    select a.* into alert from public.system_alerts as a where a.id = rung.alert_id for no key update;
+    if alert.status <> 'firing' or alert.acknowledged then
+      delete from watchkeeper.ladders as l where l.alert_id = rung.alert_id;
+      continue;
+    end if;
+    continue when watchkeeper.reason_to_hold(alert, at) is not null;
+    for way in select distinct on (s.channel_id) s.channel_id, s.why from watchkeeper.step_channels(rung.steps -> rung.step, at) as s loop
+      if watchkeeper.told(alert.id, way.channel_id) then
+        perform watchkeeper.enqueue(alert, way.channel_id, 'remind', format('step-%s-%s', rung.round, rung.step), way.why, 0, at);
+      else
+        perform watchkeeper.enqueue(alert, way.channel_id, 'trigger', 'trigger', way.why, 0, at);
+      end if;
+    end loop;
+    if rung.step + 1 < jsonb_array_length(rung.steps) then
+      update watchkeeper.ladders as l
+      set step = rung.step + 1, next_at = at + make_interval(secs => (rung.steps -> (rung.step + 1) ->> 'after_s')::integer)
+      where l.alert_id = rung.alert_id;
+    elsif rung.round < rung.repeats then
+      update watchkeeper.ladders as l
+      set step = 0, round = rung.round + 1, next_at = at + make_interval(secs => greatest(60, (rung.steps -> 0 ->> 'after_s')::integer))
+      where l.alert_id = rung.alert_id;
+    else
+      delete from watchkeeper.ladders as l where l.alert_id = rung.alert_id;
+    end if;
+  end loop;
+end
+$$;
+
+create function watchkeeper.remind(at timestamptz) returns void
+language plpgsql set search_path = '' as $$
+declare
+  late record;
+begin
+  for late in
+    select a as alert, d.channel_id, max(r.remind_every_s) as every_s, max(d.created_at) as last_at
+    from public.system_alerts as a
+    join watchkeeper.deliveries as d on d.alert_id = a.id and d.event in ('trigger', 'remind', 'escalate')
+    join watchkeeper.route_channels as rc on rc.channel_id = d.channel_id
+    join watchkeeper.routes as r on r.id = rc.route_id and r.enabled and r.remind_every_s is not null
+    where a.status = 'firing' and not a.acknowledged and a.routed_at is not null and watchkeeper.matches(r.match, a)
+    group by a, d.channel_id
+    having max(d.created_at) <= at - make_interval(secs => max(r.remind_every_s)) and bool_and(d.status <> 'pending')
+  loop
+    if watchkeeper.reason_to_hold(late.alert, at) is null and watchkeeper.told((late.alert).id, late.channel_id) then
+      perform watchkeeper.enqueue(late.alert, late.channel_id, 'remind', 'remind-' || extract(epoch from late.last_at), 'not acknowledged yet', 0, at);
+    end if;
+  end loop;
+end
+$$;
+
+create function watchkeeper.sweep(at timestamptz) returns void
+language plpgsql security definer set search_path = '' as $$
+begin
+  -- One sweeper at a time; whoever else comes has nothing to add.
+  if pg_try_advisory_xact_lock(hashtext('watchkeeper.sweep')) then
+    perform watchkeeper.end_flapping(at);
+    perform watchkeeper.mark_late_heartbeats(at);
+    perform watchkeeper.release_held(at);
+    perform watchkeeper.climb_ladders(at);
+    perform watchkeeper.remind(at);
+    perform watchkeeper.bury_expired(at);
+  end if;
+end
+$$;
+
+-- Which messages the channel may still send this minute.
+create function watchkeeper.rate_left(channel watchkeeper.channels, at timestamptz) returns bigint
+language sql stable set search_path = '' as $$
+  select case when channel.rate_per_minute is null then 1000000 else greatest(0, channel.rate_per_minute - (
+    select count(distinct d.lease_id) from watchkeeper.deliveries as d
+    where d.channel_id = channel.id and d.last_attempt_at > at - interval '1 minute'
+  )) end
+$$;
+
+-- Rows that go out as one message share a key: in a storm all of a channel's, else the non-critical ones of a network.
+create function watchkeeper.message_key(
+  delivery watchkeeper.deliveries, alert public.system_alerts, merges boolean, waiting bigint, storm_alerts integer
+) returns text
+language sql immutable set search_path = '' as $$
+  select case
+    when not merges or delivery.event in ('acknowledge', 'test') then delivery.id::text
+    when waiting > storm_alerts then delivery.event
+    when watchkeeper.severity_rank(alert.severity) < 3 and alert.metadata ->> 'network' is not null
+      then delivery.event || ':' || (alert.metadata ->> 'network')
+    else delivery.id::text
+  end
+$$;
+
+create function watchkeeper.claim_ready(at timestamptz, most integer, lease_s integer) returns uuid[]
+language sql set search_path = '' as $$
+  with ready as (
+    select d.id, d.seq
+    from watchkeeper.deliveries as d
+    join watchkeeper.channels as c on c.id = d.channel_id and c.enabled and c.deleted_at is null
+    where d.status = 'pending' and d.next_attempt_at <= at and (d.leased_until is null or d.leased_until <= at)
+      -- In order: what came before for this alert and channel goes first, however long it takes.
+      and not exists (
+        select from watchkeeper.deliveries as earlier
+        where earlier.alert_id = d.alert_id and earlier.channel_id = d.channel_id and earlier.seq < d.seq and earlier.status = 'pending'
+      )
+    order by d.next_attempt_at, d.seq
+    limit 1000
+    for no key update of d skip locked
+  ),
+  keyed as (
+    select d.id, d.channel_id, r.seq,
+      watchkeeper.message_key(d, a, coalesce((catalog.document #>> array['notifiers', c.kind, 'merges'])::boolean, false),
+        count(*) over (partition by d.channel_id, d.event), s.storm_alerts) as key
+    from ready as r
+    join watchkeeper.deliveries as d on d.id = r.id
+    join watchkeeper.channels as c on c.id = d.channel_id
+    left join public.system_alerts as a on a.id = d.alert_id
+    cross join watchkeeper.delivery_settings as s
+    left join watchkeeper.catalog as catalog on true
+  ),
+  paged as (
+    select k.*, (row_number() over (partition by k.channel_id, k.key order by k.seq) - 1) / 50 as page from keyed as k
+  ),
+  messages as (
+    select p.channel_id, min(p.seq) as seq, array_agg(p.id) as ids, gen_random_uuid() as lease_id
+    from paged as p group by p.channel_id, p.key, p.page
+  ),
+  placed as (
+    select m.*, row_number() over (partition by m.channel_id order by m.seq) as place_in_channel, row_number() over (order by m.seq) as place
+    from messages as m
+  ),
+  taken as (
+    update watchkeeper.deliveries as d
+    set attempts = d.attempts + 1, lease_id = p.lease_id, leased_until = at + make_interval(secs => lease_s),
+      first_attempt_at = coalesce(d.first_attempt_at, at), last_attempt_at = at
+    from placed as p join watchkeeper.channels as c on c.id = p.channel_id
+    where d.id = any (p.ids) and p.place <= most and p.place_in_channel <= watchkeeper.rate_left(c, at)
+    returning d.id
+  )
+  select coalesce(array_agg(t.id), '{}') from taken as t
+$$;
+
+-- The newest values of the check that raised the alert, for the text of the message.
+create function watchkeeper.last_values(alert public.system_alerts) returns jsonb
+language sql stable set search_path = '' as $$
+  select coalesce(jsonb_agg(jsonb_build_object('name', l.metric_name, 'value', l.value::text, 'unit', l.unit, 'observed_at', l.observed_at,
+    'known', l.known) order by l.metric_name), '[]')
+  from watchkeeper.checks as c join watchkeeper.latest_values as l on l.check_id = c.id
+  where c.target_id = alert.target_id and c.kind = alert.metadata ->> 'kind'
+$$;
+
+-- One message: its channel, and the deliveries it settles. Secrets are references; the worker reads them.
+create function watchkeeper.message_documents(delivery_ids uuid[]) returns jsonb
+language sql stable set search_path = '' as $$
+  select coalesce(jsonb_agg(m.document order by m.seq), '[]')
+  from (
+    select min(d.seq) as seq, jsonb_build_object(
+      'lease_id', d.lease_id, 'event', min(d.event),
+      'channel', jsonb_build_object('id', c.id, 'name', c.name, 'kind', c.kind, 'config', c.config, 'secrets', c.secrets),
+      'deliveries', jsonb_agg(jsonb_build_object(
+        'id', d.id, 'dedup_key', d.dedup_key, 'attempt', d.attempts, 'why', d.why, 'created_at', d.created_at,
+        'alert', case when a.id is not null then watchkeeper.alert_document(a) || jsonb_build_object('values', watchkeeper.last_values(a)) end,
+        'thread', (
+          select t.thread from watchkeeper.deliveries as t
+          where t.alert_id = d.alert_id and t.channel_id = d.channel_id and t.thread is not null order by t.seq limit 1
+        )
+      ) order by d.seq)
+    ) as document
+    from watchkeeper.deliveries as d
+    join watchkeeper.channels as c on c.id = d.channel_id
+    left join public.system_alerts as a on a.id = d.alert_id
+    where d.id = any (delivery_ids)
+    group by d.lease_id, c.id
+  ) as m
+$$;
+
+create function watchkeeper.claim_deliveries(at timestamptz, most integer, lease_s integer) returns jsonb
+language plpgsql security definer set search_path = '' as $$
+declare
+  claimed uuid[];
+begin
+  perform watchkeeper.need_between('most', most, 1, 500);
+  perform watchkeeper.need_between('lease_s', lease_s, 5, 900);
+  perform watchkeeper.sweep(at);
+  claimed := watchkeeper.claim_ready(at, most, lease_s);
+  return watchkeeper.message_documents(claimed);
+end
+$$;
+
+-- Settling ------------------------------------------------------------------------------------------------------
+
+create function watchkeeper.backoff_s(attempts integer) returns double precision
+language sql volatile set search_path = '' as $$
+  select least(300, 2 ^ least(attempts, 20)) * (0.5 + random())
+$$;
+
+-- The trigger never arrived, so nothing about this alert follows it there; and others must hear of it.
+create function watchkeeper.bury(delivery watchkeeper.deliveries, error text, at timestamptz) returns void
+language plpgsql security definer set search_path = '' as $$
+declare
+  channel watchkeeper.channels;
+begin
+  update watchkeeper.deliveries as d set status = 'dead', settled_at = at, leased_until = null, last_error = left(error, 500)
+  where d.id = delivery.id;
+  if delivery.event = 'trigger' then
+    update watchkeeper.deliveries as d set status = 'cancelled', settled_at = at, leased_until = null, last_error = 'its trigger was not delivered'
+    where d.alert_id = delivery.alert_id and d.channel_id = delivery.channel_id and d.seq > delivery.seq and d.status = 'pending';
+  end if;
+  if delivery.event <> 'test' then
+    select c.* into channel from watchkeeper.channels as c where c.id = delivery.channel_id;
+    perform watchkeeper.raise_alert('channel:' || channel.id, null, channel.name, 'delivery_dead', 'error',
+      format('channel %s could not deliver: %s', channel.name, coalesce(error, 'no reason given')),
+      jsonb_build_object('kind', 'delivery', 'channel_id', channel.id), 1, at, at);
+  end if;
+end
+$$;
+
+create function watchkeeper.bury_expired(at timestamptz) returns void
+language sql set search_path = '' as $$
+  select watchkeeper.bury(d, format('gave up after %s attempts: %s', d.attempts, coalesce(d.last_error, 'the channel is switched off')), at)
+  from watchkeeper.deliveries as d cross join watchkeeper.delivery_settings as s
+  join watchkeeper.channels as c on c.id = d.channel_id
+  where d.status = 'pending' and d.created_at < at - make_interval(secs => s.dead_after_s)
+    and (d.leased_until is null or d.leased_until <= at)
+    -- A rate limit delays and never drops.
+    and (d.attempts > 0 or not c.enabled)
+$$;
+
+create function watchkeeper.settlement_schema() returns jsonb
+language sql immutable set search_path = '' as $$
+  select '{"type": "object", "additionalProperties": false, "required": ["delivery_id", "lease_id", "outcome"], "properties": {
+    "delivery_id": {"$ref": "#/$defs/uuid"}, "lease_id": {"$ref": "#/$defs/uuid"},
+    "outcome": {"enum": ["sent", "retry", "dead"]},
+    "provider_id": {"type": ["string", "null"], "maxLength": 500}, "thread": {"type": ["object", "null"]},
+    "error": {"type": ["string", "null"], "maxLength": 2000},
+    "retry_after_s": {"type": ["number", "null"], "minimum": 0, "maximum": 86400}},
+    "$defs": {"uuid": {"type": "string", "pattern": "^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"}}}'::jsonb
+$$;
+
+-- False when the lease is over or somebody else's: then nothing changes, and who holds it now settles.
+create function watchkeeper.settle_one(settlement jsonb, at timestamptz) returns boolean
+language plpgsql security definer set search_path = '' as $$
+declare
+  delivery watchkeeper.deliveries;
+begin
+  select d.* into delivery from watchkeeper.deliveries as d
+  where d.id = (settlement ->> 'delivery_id')::uuid and d.status = 'pending'
+    and d.lease_id = (settlement ->> 'lease_id')::uuid and d.leased_until > at
+  for no key update;
+  if delivery.id is null then
+    return false;
+  end if;
+  if settlement ->> 'outcome' = 'sent' then
+    update watchkeeper.deliveries as d
+    set status = 'sent', settled_at = at, leased_until = null, last_error = null,
+      provider_id = settlement ->> 'provider_id', thread = nullif(settlement -> 'thread', 'null')
+    where d.id = delivery.id;
+    perform watchkeeper.close_alert('channel:' || delivery.channel_id, 'it delivers again', at);
+  elsif settlement ->> 'outcome' = 'retry' then
+    update watchkeeper.deliveries as d
+    set leased_until = null, last_error = left(settlement ->> 'error', 500),
+      next_attempt_at = at + make_interval(secs => greatest(watchkeeper.backoff_s(delivery.attempts), (settlement ->> 'retry_after_s')::double precision))
+    where d.id = delivery.id;
+  else
+    perform watchkeeper.bury(delivery, settlement ->> 'error', at);
+  end if;
+  return true;
+end
+$$;
+
+create function watchkeeper.settle_deliveries(settlements jsonb, at timestamptz) returns jsonb
+language plpgsql security definer set search_path = '' as $$
+declare
+  settlement jsonb;
+  problem text;
+  n integer;
+  settled integer := 0;
+begin
+  perform watchkeeper.need_json('settlements', settlements, 'array', 4000000);
+  perform watchkeeper.need_between('settlements', jsonb_array_length(settlements), 0, 5000);
+  for settlement, n in select e.s, e.n - 1 from jsonb_array_elements(settlements) with ordinality as e (s, n) loop
+    problem := watchkeeper.schema_problem(watchkeeper.settlement_schema(), settlement, format('settlements[%s]', n), watchkeeper.settlement_schema());
+    if problem is not null then
+      raise invalid_parameter_value using message = problem;
+    end if;
+  end loop;
+  for settlement in select s from jsonb_array_elements(settlements) as s order by s ->> 'delivery_id' loop
+    settled := settled + watchkeeper.settle_one(settlement, at)::integer;
+  end loop;
+  update watchkeeper.monitor as m set last_delivery_at = greatest(m.last_delivery_at, at)
+  where settled > 0 and exists (select from jsonb_array_elements(settlements) as s where s ->> 'outcome' = 'sent');
+  return jsonb_build_object('settled', settled, 'stale', jsonb_array_length(settlements) - settled);
+end
+$$;
+
+create function public.claim_deliveries(most integer default 100, lease_s integer default 60) returns jsonb
+language sql set search_path = '' as 'select watchkeeper.claim_deliveries(now(), most, lease_s)';
+create function public.settle_deliveries(settlements jsonb) returns jsonb
+language sql set search_path = '' as 'select watchkeeper.settle_deliveries(settlements, now())';
+
+grant execute on function
+  watchkeeper.claim_deliveries(timestamptz, integer, integer), public.claim_deliveries(integer, integer),
+  watchkeeper.settle_deliveries(jsonb, timestamptz), public.settle_deliveries(jsonb)
+to service_role;

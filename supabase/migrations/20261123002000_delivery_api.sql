@@ -1,0 +1,519 @@
+-- What the page, the CLI and other tools may ask of deliveries.
+
+-- Lists --------------------------------------------------------------------------------------------------------
+
+create function watchkeeper.list_channels(at timestamptz) returns jsonb
+language plpgsql stable security definer set search_path = '' as $$
+begin
+  perform watchkeeper.require_role('viewer');
+  return (
+    select coalesce(jsonb_agg(watchkeeper.channel_document(c) || jsonb_build_object('id', c.id, 'created_at', c.created_at,
+      'pending', coalesce(d.pending, 0), 'dead', coalesce(d.dead, 0), 'last_sent_at', d.last_sent_at, 'last_error', d.last_error,
+      'status', case when not c.enabled then 'paused' when d.failing then 'critical' when d.retrying then 'warning'
+        when d.last_sent_at is null then 'unknown' else 'ok' end
+    ) order by c.name), '[]')
+    from watchkeeper.channels as c
+    left join lateral (
+      select count(*) filter (where x.status = 'pending') as pending, count(*) filter (where x.status = 'dead') as dead,
+        max(x.settled_at) filter (where x.status = 'sent') as last_sent_at,
+        bool_or(x.status = 'pending' and x.attempts > 1) as retrying,
+        exists (select from public.system_alerts as a where a.fingerprint = 'channel:' || c.id and a.status = 'firing') as failing,
+        (array_agg(x.last_error order by x.seq desc) filter (where x.last_error is not null))[1] as last_error
+      from watchkeeper.deliveries as x where x.channel_id = c.id and x.created_at > at - interval '7 days'
+    ) as d on true
+    where c.deleted_at is null
+  );
+end
+$$;
+
+create function watchkeeper.delivery_document(delivery watchkeeper.deliveries) returns jsonb
+language sql stable security definer set search_path = '' as $$
+  select to_jsonb(delivery) - 'lease_id' - 'thread' || jsonb_build_object('channel', c.name, 'kind', c.kind,
+    'alert_type', a.alert_type, 'severity', a.severity, 'source', a.source)
+  from watchkeeper.channels as c left join public.system_alerts as a on a.id = delivery.alert_id
+  where c.id = delivery.channel_id
+$$;
+
+-- The ledger, newest first; page on with before_seq.
+create function watchkeeper.list_deliveries(alert_id uuid, channel text, status text, before_seq bigint, max_rows integer) returns jsonb
+language plpgsql stable security definer set search_path = '' as $$
+begin
+  perform watchkeeper.require_role('viewer');
+  if status is not null then
+    perform watchkeeper.need_one_of('status', status, array['pending', 'sent', 'dead', 'cancelled']);
+  end if;
+  perform watchkeeper.need_between('max_rows', max_rows, 1, 200);
+  return (
+    select coalesce(jsonb_agg(watchkeeper.delivery_document(d) order by d.seq desc), '[]')
+    from (
+      select x.* from watchkeeper.deliveries as x join watchkeeper.channels as c on c.id = x.channel_id
+      where (list_deliveries.alert_id is null or x.alert_id = list_deliveries.alert_id)
+        and (list_deliveries.channel is null or c.name = list_deliveries.channel)
+        and (list_deliveries.status is null or x.status = list_deliveries.status)
+        and (before_seq is null or x.seq < before_seq)
+      order by x.seq desc limit max_rows
+    ) as d
+  );
+end
+$$;
+
+create function watchkeeper.list_settings(kind text, at timestamptz) returns jsonb
+language plpgsql stable security definer set search_path = '' as $$
+begin
+  perform watchkeeper.require_role('viewer');
+  return case kind
+    when 'routes' then (select coalesce(jsonb_agg(watchkeeper.route_document(r) order by r.position, r.name), '[]') from watchkeeper.routes as r)
+    when 'escalations' then (select coalesce(jsonb_agg(watchkeeper.escalation_document(e) order by e.name), '[]') from watchkeeper.escalations as e)
+    when 'rotations' then (
+      select coalesce(jsonb_agg(watchkeeper.rotation_document(r) || jsonb_build_object('on_call', watchkeeper.on_call(r, at)) order by r.name), '[]')
+      from watchkeeper.rotations as r)
+    when 'silences' then (
+      select coalesce(jsonb_agg(watchkeeper.silence_document(s) || jsonb_build_object('active', watchkeeper.silence_window(s, at) is not null,
+        'until', upper(watchkeeper.silence_window(s, at))) order by s.starts_at, s.id), '[]')
+      from watchkeeper.silences as s)
+    when 'heartbeats' then (
+      select coalesce(jsonb_agg(watchkeeper.heartbeat_document(h) || jsonb_build_object('last_event', h.last_event, 'last_event_at', h.last_event_at,
+        'last_duration_s', h.last_duration_s, 'due_at', h.due_at, 'status', case
+          when h.paused then 'paused'
+          when exists (select from public.system_alerts as a where a.fingerprint = 'heartbeat:' || h.id and a.status = 'firing') then 'critical'
+          when h.last_event is null then 'unknown' when h.due_at < at then 'warning' else 'ok' end) order by h.name), '[]')
+      from watchkeeper.heartbeats as h)
+  end;
+end
+$$;
+
+create function watchkeeper.who_is_on_call(rotation text, moment timestamptz) returns jsonb
+language plpgsql stable security definer set search_path = '' as $$
+begin
+  perform watchkeeper.require_role('viewer');
+  return (
+    select coalesce(jsonb_agg(jsonb_build_object('rotation', r.name, 'person', p.person, 'at', moment,
+      'channels', (select coalesce(jsonb_agg(c.name order by c.name), '[]') from watchkeeper.channels as c
+        where c.deleted_at is null and c.enabled and lower(c.person) = lower(p.person))) order by r.name), '[]')
+    from watchkeeper.rotations as r cross join lateral (select watchkeeper.on_call(r, moment) as person) as p
+    where who_is_on_call.rotation is null or r.name = who_is_on_call.rotation
+  );
+end
+$$;
+
+-- Changes ------------------------------------------------------------------------------------------------------
+
+create function watchkeeper.save_setting(kind text, given jsonb, at timestamptz) returns jsonb
+language plpgsql security definer set search_path = '' as $$
+begin
+  perform watchkeeper.require_role('admin');
+  return watchkeeper.store_setting(kind, kind, given, at);
+end
+$$;
+
+-- `kind` is the singular word that the refusals begin with, too.
+create function watchkeeper.store_setting(kind text, argument text, given jsonb, at timestamptz) returns jsonb
+language sql security definer set search_path = '' as $$
+  select case kind
+    when 'channel' then watchkeeper.channel_document(watchkeeper.store_channel(argument, given, at))
+    when 'rotation' then watchkeeper.rotation_document(watchkeeper.store_rotation(argument, given))
+    when 'escalation' then watchkeeper.escalation_document(watchkeeper.store_escalation(argument, given))
+    when 'route' then watchkeeper.store_route(argument, given)
+    when 'silence' then watchkeeper.silence_document(watchkeeper.store_silence(argument, given))
+    when 'heartbeat' then watchkeeper.store_heartbeat(argument, given, at)
+  end
+$$;
+
+create function watchkeeper.delete_setting(kind text, name text, at timestamptz) returns void
+language plpgsql security definer set search_path = '' as $$
+begin
+  perform watchkeeper.require_role('admin');
+  perform watchkeeper.need_text('name', name, 100);
+  case kind
+    when 'channel' then perform watchkeeper.drop_channel(name, at); return;
+    when 'rotation' then delete from watchkeeper.rotations as r where r.name = delete_setting.name;
+    when 'escalation' then delete from watchkeeper.escalations as e where e.name = delete_setting.name;
+    when 'route' then delete from watchkeeper.routes as r where r.name = delete_setting.name;
+    when 'heartbeat' then
+      perform watchkeeper.close_alert('heartbeat:' || h.id, 'the heartbeat was deleted', at) from watchkeeper.heartbeats as h where h.name = delete_setting.name;
+      delete from watchkeeper.heartbeats as h where h.name = delete_setting.name;
+  end case;
+  if not found then
+    perform watchkeeper.not_found('name', kind, name);
+  end if;
+exception when foreign_key_violation then
+  raise sqlstate 'PT409' using message = format('name: a route still uses the %s %s', kind, left(name, 100));
+end
+$$;
+
+-- What a silence would hold back if it were active now.
+create function watchkeeper.preview_silence(silence jsonb, at timestamptz) returns jsonb
+language plpgsql stable security definer set search_path = '' as $$
+declare
+  draft watchkeeper.silences;
+  sample public.system_alerts;
+begin
+  perform watchkeeper.require_role('viewer');
+  draft := watchkeeper.normal_silence('silence', silence);
+  return jsonb_build_object(
+    'active', watchkeeper.silence_window(draft, at) is not null,
+    'alerts', (select coalesce(jsonb_agg(watchkeeper.alert_document(a) order by a.created_at desc), '[]')
+      from public.system_alerts as a where a.status = 'firing' and watchkeeper.matches(draft.match, a)),
+    'fired_in_30_days', (select count(*) from public.system_alerts as a
+      where a.created_at > at - interval '30 days' and watchkeeper.matches(draft.match, a)));
+end
+$$;
+
+create function watchkeeper.end_silence(silence_id uuid, at timestamptz) returns void
+language plpgsql security definer set search_path = '' as $$
+begin
+  perform watchkeeper.require_role('admin', 'responder');
+  delete from watchkeeper.silences as s where s.id = silence_id;
+  if not found then
+    perform watchkeeper.not_found('silence_id', 'silence', silence_id::text);
+  end if;
+end
+$$;
+
+create function watchkeeper.save_silence(silence jsonb) returns jsonb
+language plpgsql security definer set search_path = '' as $$
+begin
+  perform watchkeeper.require_role('admin', 'responder');
+  return watchkeeper.silence_document(watchkeeper.store_silence('silence', silence));
+end
+$$;
+
+create function watchkeeper.save_override(rotation text, person text, from_time timestamptz, to_time timestamptz) returns jsonb
+language plpgsql security definer set search_path = '' as $$
+declare
+  found_id uuid := (select r.id from watchkeeper.rotations as r where r.name = save_override.rotation);
+begin
+  perform watchkeeper.require_role('admin', 'responder');
+  perform watchkeeper.need_text('person', person, 320);
+  if found_id is null then
+    perform watchkeeper.not_found('rotation', 'rotation', rotation);
+  elsif from_time is null or to_time is null or not isfinite(from_time) or not isfinite(to_time) or to_time <= from_time then
+    perform watchkeeper.refuse('to_time', 'must be after from_time');
+  end if;
+  insert into watchkeeper.rotation_overrides (rotation_id, person, starts_at, ends_at) values (found_id, person, from_time, to_time);
+  return jsonb_build_object('rotation', rotation, 'person', person, 'from_time', from_time, 'to_time', to_time);
+end
+$$;
+
+create function watchkeeper.send_test(channel text, at timestamptz) returns jsonb
+language plpgsql security definer set search_path = '' as $$
+declare
+  found_channel watchkeeper.channels;
+  delivery watchkeeper.deliveries;
+begin
+  perform watchkeeper.require_role('admin');
+  found_channel := watchkeeper.channel_named('channel', channel);
+  insert into watchkeeper.deliveries as d (channel_id, event, dedup_key, why, next_attempt_at, created_at)
+  values (found_channel.id, 'test', 'test:' || gen_random_uuid(), 'a test', at, at) returning d.* into delivery;
+  return watchkeeper.delivery_document(delivery);
+end
+$$;
+
+-- A dead letter, once more: as a new row, because the ledger is not rewritten.
+create function watchkeeper.retry_delivery(delivery_id uuid, at timestamptz) returns jsonb
+language plpgsql security definer set search_path = '' as $$
+declare
+  old watchkeeper.deliveries;
+  again watchkeeper.deliveries;
+begin
+  perform watchkeeper.require_role('admin', 'responder');
+  select d.* into old from watchkeeper.deliveries as d where d.id = delivery_id for no key update;
+  if old.id is null then
+    perform watchkeeper.not_found('delivery_id', 'delivery', delivery_id::text);
+  elsif old.status = 'pending' then
+    update watchkeeper.deliveries as d set next_attempt_at = at where d.id = old.id returning d.* into again;
+  elsif old.status = 'sent' then
+    raise sqlstate 'PT409' using message = 'delivery_id: it was sent already';
+  else
+    insert into watchkeeper.deliveries as d (alert_id, channel_id, event, dedup_key, why, next_attempt_at, created_at)
+    values (old.alert_id, old.channel_id, old.event, old.dedup_key || ':again-' || extract(epoch from at), 'tried again by hand', at, at)
+    returning d.* into again;
+  end if;
+  return watchkeeper.delivery_document(again);
+end
+$$;
+
+create function watchkeeper.save_delivery_settings(settings jsonb) returns jsonb
+language plpgsql security definer set search_path = '' as $$
+declare
+  stored watchkeeper.delivery_settings;
+begin
+  perform watchkeeper.require_role('admin');
+  perform watchkeeper.need_shape('settings', settings, '{"type": "object", "additionalProperties": false, "properties": {
+    "storm_alerts": {"type": "integer", "minimum": 2, "maximum": 1000}, "flapping_changes": {"type": "integer", "minimum": 3, "maximum": 1000},
+    "flapping_window_s": {"type": "integer", "minimum": 60, "maximum": 86400}, "dead_after_s": {"type": "integer", "minimum": 60, "maximum": 1209600}}}');
+  update watchkeeper.delivery_settings as s
+  set storm_alerts = coalesce((settings ->> 'storm_alerts')::numeric::integer, s.storm_alerts),
+    flapping_changes = coalesce((settings ->> 'flapping_changes')::numeric::integer, s.flapping_changes),
+    flapping_window_s = coalesce((settings ->> 'flapping_window_s')::numeric::integer, s.flapping_window_s),
+    dead_after_s = coalesce((settings ->> 'dead_after_s')::numeric::integer, s.dead_after_s)
+  returning s.* into stored;
+  return to_jsonb(stored) - 'only_row';
+end
+$$;
+
+-- Latency ------------------------------------------------------------------------------------------------------
+
+-- Each alert's moments. Held ones (silences, parents) are left out: their delay is meant.
+create view watchkeeper.alert_latencies with (security_invoker = true) as
+select a.id as alert_id, coalesce(a.metadata ->> 'kind', 'other') as kind, a.severity, a.due_at, a.observed_at, a.created_at as decided_at,
+  d.enqueued_at, d.first_attempt_at, d.delivered_at, a.acknowledged_at,
+  extract(epoch from d.delivered_at - a.created_at) as detected_to_delivered_s,
+  extract(epoch from d.delivered_at - a.due_at) as due_to_delivered_s,
+  extract(epoch from a.acknowledged_at - a.created_at) as detected_to_acknowledged_s
+from public.system_alerts as a
+left join (
+  select x.alert_id, min(x.created_at) as enqueued_at, min(x.first_attempt_at) as first_attempt_at,
+    min(x.settled_at) filter (where x.status = 'sent') as delivered_at
+  from watchkeeper.deliveries as x where x.event = 'trigger' group by x.alert_id
+) as d on d.alert_id = a.id
+where a.routed_at = a.created_at;
+
+create function watchkeeper.get_alert_latency(window_s integer, at timestamptz) returns jsonb
+language plpgsql stable security definer set search_path = '' as $$
+begin
+  perform watchkeeper.require_role('viewer');
+  perform watchkeeper.need_between('window_s', window_s, 60, 31622400);
+  return (
+    select coalesce(jsonb_agg(k.line order by k.kind), '[]')
+    from (
+      select l.kind, jsonb_build_object('kind', l.kind, 'alerts', count(*), 'delivered', count(l.delivered_at),
+        'detected_to_delivered_s', watchkeeper.percentiles(array_agg(l.detected_to_delivered_s)),
+        'due_to_delivered_s', watchkeeper.percentiles(array_agg(l.due_to_delivered_s)),
+        'detected_to_acknowledged_s', watchkeeper.percentiles(array_agg(l.detected_to_acknowledged_s)),
+        'acknowledged_within_5_min', count(*) filter (where l.detected_to_acknowledged_s <= 300),
+        'delivered_within_30_s', count(*) filter (where l.detected_to_delivered_s <= 30)) as line
+      from watchkeeper.alert_latencies as l where l.decided_at > at - make_interval(secs => window_s)
+      group by l.kind
+    ) as k
+  );
+end
+$$;
+
+create function watchkeeper.percentiles(seconds numeric[]) returns jsonb
+language sql immutable set search_path = '' as $$
+  select case when count(s) > 0 then jsonb_build_object(
+    'p50', round(percentile_cont(0.5) within group (order by s)::numeric, 3),
+    'p95', round(percentile_cont(0.95) within group (order by s)::numeric, 3),
+    'p99', round(percentile_cont(0.99) within group (order by s)::numeric, 3)) end
+  from unnest(seconds) as s
+$$;
+
+-- All of a file, in one transaction ----------------------------------------------------------------------------
+
+create function watchkeeper.setting_kinds() returns table (n integer, kind text, plural text)
+language sql immutable set search_path = '' as $$
+  values (1, 'channel', 'channels'), (2, 'rotation', 'rotations'), (3, 'escalation', 'escalations'), (4, 'route', 'routes'),
+    (5, 'silence', 'silences'), (6, 'heartbeat', 'heartbeats')
+$$;
+
+-- {plural: {name: document}}
+create function watchkeeper.settings_now() returns jsonb
+language sql stable security definer set search_path = '' as $$
+  select jsonb_build_object(
+    'channels', (select coalesce(jsonb_object_agg(c.name, watchkeeper.channel_document(c)), '{}') from watchkeeper.channels as c where c.deleted_at is null),
+    'rotations', (select coalesce(jsonb_object_agg(r.name, watchkeeper.rotation_document(r)), '{}') from watchkeeper.rotations as r),
+    'escalations', (select coalesce(jsonb_object_agg(e.name, watchkeeper.escalation_document(e)), '{}') from watchkeeper.escalations as e),
+    'routes', (select coalesce(jsonb_object_agg(r.name, watchkeeper.route_document(r)), '{}') from watchkeeper.routes as r),
+    'silences', (select coalesce(jsonb_object_agg(s.comment, watchkeeper.silence_document(s) - 'id'), '{}') from watchkeeper.silences as s),
+    'heartbeats', (select coalesce(jsonb_object_agg(h.name, watchkeeper.heartbeat_document(h)), '{}') from watchkeeper.heartbeats as h))
+$$;
+
+-- A document with its defaults, as it would be stored: stored and looked at, and undone by the caller's savepoint.
+create function watchkeeper.apply_setting(kind text, argument text, given jsonb, at timestamptz) returns jsonb
+language plpgsql security definer set search_path = '' as $$
+begin
+  -- Silences have no name of their own: in a file the comment is the name.
+  if kind = 'silence' then
+    given := given || coalesce((select jsonb_build_object('id', s.id) from watchkeeper.silences as s
+      where s.comment = given ->> 'comment' order by s.created_at limit 1), '{}');
+  end if;
+  return watchkeeper.store_setting(kind, argument, given, at);
+end
+$$;
+
+create function watchkeeper.drop_setting(kind text, name text, at timestamptz) returns void
+language plpgsql security definer set search_path = '' as $$
+begin
+  if kind = 'silence' then
+    delete from watchkeeper.silences as s where s.comment = drop_setting.name;
+  else
+    perform watchkeeper.delete_setting(kind, name, at);
+  end if;
+end
+$$;
+
+-- {targets, channels, rotations, escalations, routes, silences, heartbeats}: what is not mentioned is left alone; within
+-- what is mentioned, `prune` deletes the rest. Returns the plan, and the tokens of new heartbeats.
+create function watchkeeper.apply_config(config jsonb, prune boolean, dry_run boolean, at timestamptz) returns jsonb
+language plpgsql security definer set search_path = '' as $$
+declare
+  plan jsonb := '{}';
+  tokens jsonb := '{}';
+  before jsonb := watchkeeper.settings_now();
+  section record;
+  lines jsonb;
+  given jsonb;
+  stored jsonb;
+  name text;
+  n integer;
+begin
+  perform watchkeeper.require_role('admin');
+  perform watchkeeper.need_shape('config', config, '{"type": "object", "additionalProperties": false, "properties": {
+    "targets": {"type": "array"}, "channels": {"type": "array"}, "rotations": {"type": "array"}, "escalations": {"type": "array"},
+    "routes": {"type": "array"}, "silences": {"type": "array"}, "heartbeats": {"type": "array"}}}');
+  if config ? 'targets' then
+    plan := jsonb_build_object('targets', watchkeeper.apply_targets(config -> 'targets', prune, false, at));
+  end if;
+
+  for section in select k.* from watchkeeper.setting_kinds() as k where config ? k.plural order by k.n loop
+    lines := '{"created": [], "changed": [], "unchanged": [], "deleted": []}';
+    for given, n in select e.g, e.n - 1 from jsonb_array_elements(config -> section.plural) with ordinality as e (g, n) order by e.n loop
+      stored := watchkeeper.apply_setting(section.kind, format('%s[%s]', section.plural, n), given, at);
+      name := coalesce(stored ->> 'name', stored ->> 'comment');
+      if exists (select from jsonb_each(lines) as l where l.value ? name) then
+        perform watchkeeper.refuse(format('%s[%s]', section.plural, n), format('%s is there twice', name));
+      end if;
+      if stored ? 'token' then
+        tokens := tokens || jsonb_build_object(name, stored -> 'token');
+      end if;
+      stored := stored - 'token' - 'id';
+      lines := jsonb_insert(lines, array[case when not before -> section.plural ? name then 'created'
+        when before -> section.plural -> name = stored then 'unchanged' else 'changed' end, '-1'], to_jsonb(name), true);
+    end loop;
+    plan := plan || jsonb_build_object(section.plural, lines);
+  end loop;
+
+  if coalesce(prune, false) then
+    -- Users before what they use.
+    for section in select k.* from watchkeeper.setting_kinds() as k where config ? k.plural order by k.n desc loop
+      for name in
+        select o from jsonb_object_keys(before -> section.plural) as o
+        where not exists (select from jsonb_each(plan -> section.plural) as l where l.value ? o) order by o
+      loop
+        perform watchkeeper.drop_setting(section.kind, name, at);
+        plan := jsonb_insert(plan, array[section.plural, 'deleted', '-1'], to_jsonb(name), true);
+      end loop;
+    end loop;
+  end if;
+  return jsonb_build_object('plan', plan, 'tokens', tokens);
+end
+$$;
+
+-- A dry run does it all and takes it back: what it says is what would happen.
+create function watchkeeper.plan_config(config jsonb, prune boolean, at timestamptz) returns jsonb
+language plpgsql security definer set search_path = '' as $$
+declare
+  outcome jsonb;
+begin
+  begin
+    outcome := watchkeeper.apply_config(config, prune, true, at);
+    raise exception using errcode = 'WK000';
+  exception when sqlstate 'WK000' then
+    return outcome - 'tokens';
+  end;
+end
+$$;
+
+create function watchkeeper.export_config() returns jsonb
+language plpgsql stable security definer set search_path = '' as $$
+begin
+  perform watchkeeper.require_role('viewer');
+  return jsonb_build_object('targets', (
+    select coalesce(jsonb_agg(watchkeeper.target_document(t) - 'id' - 'paused' order by t.name), '[]') from watchkeeper.targets as t
+  )) || (
+    select jsonb_object_agg(s.key, (select coalesce(jsonb_agg(d.value order by d.key), '[]') from jsonb_each(s.value) as d))
+    from jsonb_each(watchkeeper.settings_now()) as s
+  );
+end
+$$;
+
+-- The API ------------------------------------------------------------------------------------------------------
+
+create function public.list_channels() returns jsonb
+language sql stable set search_path = '' as 'select watchkeeper.list_channels(now())';
+create function public.list_deliveries(
+  alert_id uuid default null, channel text default null, status text default null, before_seq bigint default null, max_rows integer default 50
+) returns jsonb
+language sql stable set search_path = '' as 'select watchkeeper.list_deliveries(alert_id, channel, status, before_seq, max_rows)';
+create function public.list_routes() returns jsonb
+language sql stable set search_path = '' as $$select watchkeeper.list_settings('routes', now())$$;
+create function public.list_escalations() returns jsonb
+language sql stable set search_path = '' as $$select watchkeeper.list_settings('escalations', now())$$;
+create function public.list_rotations() returns jsonb
+language sql stable set search_path = '' as $$select watchkeeper.list_settings('rotations', now())$$;
+create function public.list_silences() returns jsonb
+language sql stable set search_path = '' as $$select watchkeeper.list_settings('silences', now())$$;
+create function public.list_heartbeats() returns jsonb
+language sql stable set search_path = '' as $$select watchkeeper.list_settings('heartbeats', now())$$;
+create function public.who_is_on_call(rotation text default null, moment timestamptz default now()) returns jsonb
+language sql stable set search_path = '' as 'select watchkeeper.who_is_on_call(rotation, moment)';
+create function public.save_channel(channel jsonb) returns jsonb
+language sql set search_path = '' as $$select watchkeeper.save_setting('channel', channel, now())$$;
+create function public.save_route(route jsonb) returns jsonb
+language sql set search_path = '' as $$select watchkeeper.save_setting('route', route, now())$$;
+create function public.save_escalation(escalation jsonb) returns jsonb
+language sql set search_path = '' as $$select watchkeeper.save_setting('escalation', escalation, now())$$;
+create function public.save_rotation(rotation jsonb) returns jsonb
+language sql set search_path = '' as $$select watchkeeper.save_setting('rotation', rotation, now())$$;
+create function public.save_heartbeat(heartbeat jsonb) returns jsonb
+language sql set search_path = '' as $$select watchkeeper.save_setting('heartbeat', heartbeat, now())$$;
+create function public.save_silence(silence jsonb) returns jsonb
+language sql set search_path = '' as 'select watchkeeper.save_silence(silence)';
+create function public.preview_silence(silence jsonb) returns jsonb
+language sql stable set search_path = '' as 'select watchkeeper.preview_silence(silence, now())';
+create function public.end_silence(silence_id uuid) returns void
+language sql set search_path = '' as 'select watchkeeper.end_silence(silence_id, now())';
+create function public.save_override(rotation text, person text, from_time timestamptz, to_time timestamptz) returns jsonb
+language sql set search_path = '' as 'select watchkeeper.save_override(rotation, person, from_time, to_time)';
+create function public.delete_channel(name text) returns void
+language sql set search_path = '' as $$select watchkeeper.delete_setting('channel', name, now())$$;
+create function public.delete_route(name text) returns void
+language sql set search_path = '' as $$select watchkeeper.delete_setting('route', name, now())$$;
+create function public.delete_escalation(name text) returns void
+language sql set search_path = '' as $$select watchkeeper.delete_setting('escalation', name, now())$$;
+create function public.delete_rotation(name text) returns void
+language sql set search_path = '' as $$select watchkeeper.delete_setting('rotation', name, now())$$;
+create function public.delete_heartbeat(name text) returns void
+language sql set search_path = '' as $$select watchkeeper.delete_setting('heartbeat', name, now())$$;
+create function public.send_test(channel text) returns jsonb
+language sql set search_path = '' as 'select watchkeeper.send_test(channel, now())';
+create function public.retry_delivery(delivery_id uuid) returns jsonb
+language sql set search_path = '' as 'select watchkeeper.retry_delivery(delivery_id, now())';
+create function public.save_delivery_settings(settings jsonb) returns jsonb
+language sql set search_path = '' as 'select watchkeeper.save_delivery_settings(settings)';
+create function public.get_alert_latency(window_s integer default 604800) returns jsonb
+language sql stable set search_path = '' as 'select watchkeeper.get_alert_latency(window_s, now())';
+create function public.apply_config(config jsonb, prune boolean default false, dry_run boolean default false) returns jsonb
+language sql set search_path = '' as $$
+  select case when dry_run then watchkeeper.plan_config(config, prune, now()) else watchkeeper.apply_config(config, prune, false, now()) end
+$$;
+create function public.export_config() returns jsonb
+language sql stable set search_path = '' as 'select watchkeeper.export_config()';
+
+do $$
+declare
+  name text;
+begin
+  foreach name in array array[
+    'list_channels(timestamptz)', 'list_deliveries(uuid, text, text, bigint, integer)', 'list_settings(text, timestamptz)',
+    'who_is_on_call(text, timestamptz)', 'save_setting(text, jsonb, timestamptz)', 'save_silence(jsonb)',
+    'preview_silence(jsonb, timestamptz)', 'end_silence(uuid, timestamptz)', 'save_override(text, text, timestamptz, timestamptz)',
+    'delete_setting(text, text, timestamptz)', 'send_test(text, timestamptz)', 'retry_delivery(uuid, timestamptz)',
+    'save_delivery_settings(jsonb)', 'get_alert_latency(integer, timestamptz)',
+    'apply_config(jsonb, boolean, boolean, timestamptz)', 'plan_config(jsonb, boolean, timestamptz)', 'export_config()'
+  ] loop
+    execute format('grant execute on function watchkeeper.%s to authenticated, service_role', name);
+  end loop;
+  foreach name in array array[
+    'list_channels()', 'list_deliveries(uuid, text, text, bigint, integer)', 'list_routes()', 'list_escalations()', 'list_rotations()',
+    'list_silences()', 'list_heartbeats()', 'who_is_on_call(text, timestamptz)', 'save_channel(jsonb)', 'save_route(jsonb)',
+    'save_escalation(jsonb)', 'save_rotation(jsonb)', 'save_heartbeat(jsonb)', 'save_silence(jsonb)', 'preview_silence(jsonb)',
+    'end_silence(uuid)', 'save_override(text, text, timestamptz, timestamptz)', 'delete_channel(text)', 'delete_route(text)',
+    'delete_escalation(text)', 'delete_rotation(text)', 'delete_heartbeat(text)', 'send_test(text)', 'retry_delivery(uuid)',
+    'save_delivery_settings(jsonb)', 'get_alert_latency(integer)', 'apply_config(jsonb, boolean, boolean)', 'export_config()'
+  ] loop
+    execute format('grant execute on function public.%s to authenticated, service_role', name);
+  end loop;
+end
+$$;
