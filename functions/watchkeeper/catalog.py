@@ -1,11 +1,12 @@
-"""What the deployed code can do: the database validates targets against it, forms are drawn from it."""
+"""What the deployed code can do: the database validates targets and channels against it, forms are drawn from it."""
 
 from typing import Any
 
 from watchkeeper.chains import CHAINS
 from watchkeeper.chains.networks import NETWORKS
 from watchkeeper.checks import CHECKS
-from watchkeeper.protocols import ChainFamily, Check
+from watchkeeper.notifiers import NOTIFIERS
+from watchkeeper.protocols import ChainFamily, Check, Notifier
 from watchkeeper.settings import PrivateTargets
 
 
@@ -15,6 +16,7 @@ def catalog(private_targets: PrivateTargets = "none") -> dict[str, Any]:
         "checks": {kind: _check(check) for kind, check in CHECKS.items()},
         "chains": {name: _family(family) for name, family in CHAINS.items()},
         "networks": NETWORKS,
+        "notifiers": {kind: _notifier(notifier) for kind, notifier in NOTIFIERS.items()},
         "private_targets": private_targets,
     }
 
@@ -33,4 +35,13 @@ def _family(family: ChainFamily) -> dict[str, Any]:
         "settings_schema": family.Settings.model_json_schema(),
         "kinds": list(family.kinds),
         "needs_endpoint": family.needs_endpoint,
+    }
+
+
+def _notifier(notifier: Notifier[Any]) -> dict[str, Any]:
+    return {
+        "config_schema": notifier.Config.model_json_schema(),
+        "secrets": list(notifier.secrets),
+        "required_secrets": list(notifier.required_secrets),
+        "merges": notifier.merges,
     }

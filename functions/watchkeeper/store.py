@@ -73,8 +73,8 @@ class Store:
         """Tell the database which kinds, chains and networks this version knows."""
         self._rpc("publish_catalog", {"catalog": catalog}, repeatable=True)
 
-    def claim_due_checks(self, horizon_s: int = 60) -> list[Json]:
-        """Take what falls due within the horizon.
+    def claim_due_checks(self, horizon_s: int = 120) -> list[Json]:
+        """Take what falls due within the horizon: two ticks' worth, as a tick drifts inside its minute.
 
         Not repeated after a lost reply: what it claimed is gone with it. The database counts those slots as
         missed and makes the checks due again at the next tick.
@@ -89,6 +89,23 @@ class Store:
         """Read head, peers, mempool, keys or economy of a chain that lives in this database."""
         args = {"subject": subject, "settings": settings}
         return self._object("observe_chain_tables", args, repeatable=True)
+
+    def prune_history(self, keep_days: int = 30) -> Json:
+        """Delete a portion of what is older; `more` says that another call would find work."""
+        return self._object("prune_history", {"keep_days": keep_days}, repeatable=True)
+
+    # What the worker of notifications needs (service_role)
+
+    def claim_deliveries(self, most: int = 100, lease_s: int = 60) -> list[Json]:
+        """Take the messages that may go out now, for as long as the lease.
+
+        Not repeated after a lost reply: it would claim others. What was claimed is free again when its lease ends.
+        """
+        return self._rows("claim_deliveries", {"most": most, "lease_s": lease_s})
+
+    def settle_deliveries(self, settlements: Sequence[Mapping[str, Any]]) -> Json:
+        """Write down how deliveries ended; a repeat finds them settled and counts as stale."""
+        return self._object("settle_deliveries", {"settlements": list(settlements)}, repeatable=True)
 
     # What an operator does (service_role or admin)
 
@@ -127,6 +144,81 @@ class Store:
         """Who has which role."""
         return self._rows("list_members", {}, repeatable=True)
 
+    # Where alerts go (admin; responders silence, take over a shift and try again)
+
+    def apply_config(self, config: Mapping[str, Any], *, prune: bool = False, dry_run: bool = False) -> Json:
+        """Make all of a file so, or none of it; returns the `plan`, and the `tokens` of new heartbeats."""
+        return self._object("apply_config", {"config": config, "prune": prune, "dry_run": dry_run})
+
+    def export_config(self) -> Json:
+        """All settings as `apply_config` takes them."""
+        return self._object("export_config", {}, repeatable=True)
+
+    def save_channel(self, channel: Mapping[str, Any]) -> Json:
+        """Create the channel, or replace the one of that name."""
+        return self._object("save_channel", {"channel": channel}, repeatable=True)
+
+    def delete_channel(self, name: str) -> None:
+        """Remove the channel; what waits for it is routed anew. Its ledger stays."""
+        self._rpc("delete_channel", {"name": name})
+
+    def send_test(self, channel: str) -> Json:
+        """Enqueue a test message; returns its line in the ledger."""
+        return self._object("send_test", {"channel": channel})
+
+    def save_route(self, route: Mapping[str, Any]) -> Json:
+        """Create the route, or replace the one of that name."""
+        return self._object("save_route", {"route": route}, repeatable=True)
+
+    def delete_route(self, name: str) -> None:
+        """Remove the route."""
+        self._rpc("delete_route", {"name": name})
+
+    def save_escalation(self, escalation: Mapping[str, Any]) -> Json:
+        """Create the escalation, or replace the one of that name."""
+        return self._object("save_escalation", {"escalation": escalation}, repeatable=True)
+
+    def delete_escalation(self, name: str) -> None:
+        """Remove the escalation; refused while a route uses it."""
+        self._rpc("delete_escalation", {"name": name})
+
+    def save_rotation(self, rotation: Mapping[str, Any]) -> Json:
+        """Create the rotation, or replace the one of that name."""
+        return self._object("save_rotation", {"rotation": rotation}, repeatable=True)
+
+    def delete_rotation(self, name: str) -> None:
+        """Remove the rotation."""
+        self._rpc("delete_rotation", {"name": name})
+
+    def save_override(self, rotation: str, person: str, from_time: str, to_time: str) -> Json:
+        """Put somebody else on call for a while."""
+        args = {"rotation": rotation, "person": person, "from_time": from_time, "to_time": to_time}
+        return self._object("save_override", args)
+
+    def save_silence(self, silence: Mapping[str, Any]) -> Json:
+        """Create the silence, or replace the one of that id. Without an id a repeat would be a second one."""
+        return self._object("save_silence", {"silence": silence})
+
+    def end_silence(self, silence_id: str) -> None:
+        """End the silence now."""
+        self._rpc("end_silence", {"silence_id": silence_id})
+
+    def save_heartbeat(self, heartbeat: Mapping[str, Any]) -> Json:
+        """Create the heartbeat, or replace the one of that name. The `token` of a new one is shown this once."""
+        return self._object("save_heartbeat", {"heartbeat": heartbeat})
+
+    def delete_heartbeat(self, name: str) -> None:
+        """Remove the heartbeat; its token is of no use any more."""
+        self._rpc("delete_heartbeat", {"name": name})
+
+    def save_delivery_settings(self, settings: Mapping[str, Any]) -> Json:
+        """Change the numbers that hold for all channels; returns all of them."""
+        return self._object("save_delivery_settings", {"settings": settings}, repeatable=True)
+
+    def retry_delivery(self, delivery_id: str) -> Json:
+        """Try a dead letter once more, or a waiting one at once."""
+        return self._object("retry_delivery", {"delivery_id": delivery_id})
+
     # What everybody with a role may read
 
     def get_system_health_summary(self) -> Json:
@@ -156,6 +248,60 @@ class Store:
         """Alerts, newest first; `before` pages on."""
         args = {"status": status, "severity": severity, "target_id": target_id, "before": before}
         return self._rows("list_alerts", {**args, "max_rows": max_rows}, repeatable=True)
+
+    def list_channels(self) -> list[Json]:
+        """Every channel with its status and last error."""
+        return self._rows("list_channels", {}, repeatable=True)
+
+    def list_deliveries(
+        self,
+        alert_id: str | None = None,
+        channel: str | None = None,
+        status: str | None = None,
+        before_seq: int | None = None,
+        max_rows: int = 50,
+    ) -> list[Json]:
+        """The ledger, newest first; `before_seq` pages on."""
+        args = {"alert_id": alert_id, "channel": channel, "status": status, "before_seq": before_seq}
+        return self._rows("list_deliveries", {**args, "max_rows": max_rows}, repeatable=True)
+
+    def list_routes(self) -> list[Json]:
+        """Every route, in the order in which they are tried."""
+        return self._rows("list_routes", {}, repeatable=True)
+
+    def list_escalations(self) -> list[Json]:
+        """Every escalation with its steps."""
+        return self._rows("list_escalations", {}, repeatable=True)
+
+    def list_rotations(self) -> list[Json]:
+        """Every rotation, and who is on call."""
+        return self._rows("list_rotations", {}, repeatable=True)
+
+    def list_silences(self) -> list[Json]:
+        """Every silence and maintenance window, and whether it is active."""
+        return self._rows("list_silences", {}, repeatable=True)
+
+    def preview_silence(self, silence: Mapping[str, Any]) -> Json:
+        """What the silence would hold back if it were active now."""
+        return self._object("preview_silence", {"silence": silence}, repeatable=True)
+
+    def list_heartbeats(self) -> list[Json]:
+        """Every heartbeat with its status."""
+        return self._rows("list_heartbeats", {}, repeatable=True)
+
+    def who_is_on_call(self, rotation: str | None = None, moment: str | None = None) -> list[Json]:
+        """The person on call of each rotation, and the channels that reach them."""
+        args = {"rotation": rotation, **({"moment": moment} if moment else {})}
+        return self._rows("who_is_on_call", args, repeatable=True)
+
+    def get_alert_latency(self, window_s: int = 604_800) -> list[Json]:
+        """How long alerts took from due and detected to delivered, per kind of check."""
+        return self._rows("get_alert_latency", {"window_s": window_s}, repeatable=True)
+
+    def record_heartbeat(self, token: str, event: str = "success", body: str | None = None) -> Json:
+        """A job reports success, start or fail; the token is the right to."""
+        args = {"token": token, "event": event, "body": body}
+        return self._object("record_heartbeat", args, repeatable=True)
 
     def record_system_metric(
         self,

@@ -13,6 +13,7 @@ from tests.support.parts import Database
 from watchkeeper.catalog import catalog
 from watchkeeper.chains import CHAINS
 from watchkeeper.checks import CHECKS
+from watchkeeper.notifiers import NOTIFIERS
 
 # What the database's validator understands; the rest of a schema is for people and forms.
 UNDERSTOOD = {
@@ -50,6 +51,23 @@ def test_it_lists_every_check_and_chain() -> None:
     assert set(catalog()["chains"]) == set(CHAINS)
     assert catalog()["checks"]["blockchain"]["metrics"]["height"] == {"unit": "blocks"}
     assert catalog()["chains"]["supabase"]["needs_endpoint"] is False
+
+
+def test_it_lists_every_notifier_and_which_secrets_it_takes() -> None:
+    notifiers = catalog()["notifiers"]
+    assert set(notifiers) == set(NOTIFIERS)
+    assert notifiers["webhook"]["required_secrets"] == ["url"]
+    assert notifiers["slack"]["merges"] is True
+    for entry in notifiers.values():
+        assert set(entry["required_secrets"]) <= set(entry["secrets"])
+
+
+@pytest.mark.parametrize("kind", NOTIFIERS)
+def test_a_channel_s_schema_is_one_the_database_can_validate(kind: str) -> None:
+    for schema in subschemas(catalog()["notifiers"][kind]["config_schema"]):
+        assert set(schema) <= UNDERSTOOD | FOR_PEOPLE
+        assert "properties" not in schema or schema["additionalProperties"] is False
+        assert bounded(schema)
 
 
 @pytest.mark.parametrize("name", SCHEMAS)

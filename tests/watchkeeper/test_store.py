@@ -129,11 +129,27 @@ def test_recording_is_repeated_because_a_repeat_is_recorded_once(failure: httpx.
 
 
 @pytest.mark.parametrize("failure", FLEETING)
-def test_a_claim_is_not_repeated_because_it_may_have_happened(failure: httpx.Response | Exception) -> None:
+@pytest.mark.parametrize("claim", [Store.claim_due_checks, Store.claim_deliveries])
+def test_a_claim_is_not_repeated_because_it_may_have_happened(
+    claim: Callable[[Store], object], failure: httpx.Response | Exception
+) -> None:
     api = Api(failure, reply([]))
     with pytest.raises(StoreUnreachable):
-        api.store().claim_due_checks()
+        claim(api.store())
     assert len(api.requests) == 1
+
+
+@pytest.mark.parametrize("failure", FLEETING)
+def test_settling_is_repeated_because_a_repeat_settles_nothing(failure: httpx.Response | Exception) -> None:
+    api = Api(failure, reply({"settled": 1, "stale": 0}))
+    assert api.store().settle_deliveries([])["settled"] == 1
+    assert len(api.requests) == 2
+
+
+def test_a_claim_looks_two_ticks_ahead() -> None:
+    api = Api(reply([]))
+    api.store().claim_due_checks()
+    assert api.sent() == {"horizon_s": 120}
 
 
 @pytest.mark.parametrize("failure", [httpx.ConnectError("refused"), httpx.ConnectTimeout("silence")])

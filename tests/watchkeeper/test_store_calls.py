@@ -111,3 +111,94 @@ def test_a_wrong_key_is_refused_without_showing_it(api: Api) -> None:
     with Store(api.url, "sb_secret_wrong_key_00000000") as store, pytest.raises(StoreError) as caught:
         store.list_targets()
     assert "wrong_key" not in str(caught.value)
+
+
+@pytest.fixture
+def channel(store: Store) -> Iterator[Json]:
+    channel = store.save_channel(
+        {"name": f"calls-{token_hex(4)}", "kind": "webhook", "secrets": {"url": "env:CHANNEL_CALLS"}}
+    )
+    yield channel
+    store.delete_channel(channel["name"])
+
+
+def of(name: str, found: list[Json]) -> list[Json]:
+    return [one for one in found if one["name"] == name]
+
+
+def test_a_test_message_is_claimed_and_settled_once(store: Store, channel: Json) -> None:
+    line = store.send_test(channel["name"])
+    (message,) = [m for m in store.claim_deliveries() if m["channel"]["name"] == channel["name"]]
+    assert (message["event"], message["deliveries"][0]["id"]) == ("test", line["id"])
+    settlement = {
+        "delivery_id": line["id"],
+        "lease_id": message["lease_id"],
+        "outcome": "dead",
+        "error": "no",
+    }
+    assert store.settle_deliveries([settlement]) == {"settled": 1, "stale": 0}
+    assert store.settle_deliveries([settlement]) == {"settled": 0, "stale": 1}
+    (found,) = store.list_deliveries(channel=channel["name"], status="dead", max_rows=1)
+    assert (found["id"], found["last_error"]) == (line["id"], "no")
+    assert store.retry_delivery(line["id"])["status"] == "pending"
+    assert of(channel["name"], store.list_channels())[0]["pending"] == 1
+
+
+def test_a_route_with_its_ladder_and_who_is_on_call(store: Store, channel: Json) -> None:
+    name = channel["name"]
+    store.save_rotation({"name": name, "people": ["ann@example.org"], "starts_at": "2026-01-05T09:00"})
+    step = {"after_s": 300, "channels": [name], "on_call": [name]}
+    store.save_escalation({"name": name, "steps": [step]})
+    store.save_route({"name": name, "channels": [name], "escalation": name})
+    try:
+        assert of(name, store.list_routes())[0]["channels"] == [name]
+        assert of(name, store.list_escalations())[0]["steps"] == [step]
+        assert of(name, store.list_rotations())[0]["on_call"] == "ann@example.org"
+        with pytest.raises(StoreError, match="route still uses"):
+            store.delete_escalation(name)
+        store.save_override(name, "bo@example.org", "2020-01-01T00:00:00Z", "2100-01-01T00:00:00Z")
+        assert [o["person"] for o in store.who_is_on_call(name)] == ["bo@example.org"]
+        assert [o["person"] for o in store.who_is_on_call(name, "2001-01-01T00:00:00Z")] == [
+            "ann@example.org"
+        ]
+    finally:
+        store.delete_route(name)
+        store.delete_escalation(name)
+        store.delete_rotation(name)
+
+
+def test_a_silence_is_previewed_saved_and_ended(store: Store) -> None:
+    silence = {"comment": "calls", "starts_at": "2020-01-01T00:00", "ends_at": "2020-01-01T01:00"}
+    assert store.preview_silence(silence)["active"] is False
+    saved = store.save_silence(silence)
+    assert saved["id"] in [s["id"] for s in store.list_silences()]
+    store.end_silence(saved["id"])
+    assert saved["id"] not in [s["id"] for s in store.list_silences()]
+
+
+def test_a_heartbeat_is_reported_with_its_token(store: Store) -> None:
+    name = f"calls-{token_hex(4)}"
+    saved = store.save_heartbeat({"name": name, "period_s": 3600})
+    assert store.record_heartbeat(saved["token"], "success", "all copied")["heartbeat"] == name
+    assert of(name, store.list_heartbeats())[0]["status"] == "ok"
+    store.delete_heartbeat(name)
+
+
+def test_a_file_is_planned_applied_and_exported(store: Store) -> None:
+    name = f"calls-{token_hex(4)}"
+    config = {"channels": [{"name": name, "kind": "webhook", "secrets": {"url": "env:CHANNEL_CALLS"}}]}
+    assert store.apply_config(config, dry_run=True)["plan"]["channels"]["created"] == [name]
+    assert store.apply_config(config)["plan"]["channels"]["created"] == [name]
+    exported = store.export_config()
+    assert name in [c["name"] for c in exported["channels"]]
+    assert store.apply_config(exported)["plan"]["channels"]["changed"] == []
+    store.delete_channel(name)
+
+
+def test_numbers_for_all_channels_and_how_long_alerts_took(store: Store) -> None:
+    assert store.save_delivery_settings({"storm_alerts": 10})["storm_alerts"] == 10
+    assert isinstance(store.get_alert_latency(), list)
+
+
+def test_old_history_is_pruned(store: Store) -> None:
+    assert store.prune_history(3650)["more"] is False
