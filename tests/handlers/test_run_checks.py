@@ -2,20 +2,26 @@
 
 import json
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+import boto3
 import httpx
 import pytest
+from moto import mock_aws
 
 from handlers import run_checks
 from tests.handlers.doubles import Context, Json, Rpcs, refusal
 from watchkeeper.settings import Settings
 
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+
+FIRED = {"alert_id": "a", "target": "t", "alert_type": "service_down", "transition": "fired"}
 COUNTS = {"recorded": 1, "repeated": 0, "late": 0, "dropped": 0, "transitions": []}
 
 
@@ -40,6 +46,7 @@ def worker(rpcs: Rpcs, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> I
     store = rpcs.store()
     monkeypatch.setattr(run_checks, "store", lambda: store)
     monkeypatch.setattr(run_checks, "settings", lambda: settings)
+    run_checks.notify_queue_url.cache_clear()
     run_checks.access.cache_clear()
     yield Worker(rpcs)
     run_checks.access.cache_clear()
@@ -198,8 +205,7 @@ def test_more_than_a_thousand_results_take_more_calls(
 
 
 def test_what_fired_is_logged(worker: Worker, nobody: str, caplog: pytest.LogCaptureFixture) -> None:
-    fired = {"alert_id": "a", "target": "t", "alert_type": "service_down", "transition": "fired"}
-    worker.rpcs.answers["record_check_results"] = lambda _: {**COUNTS, "transitions": [fired]}
+    worker.rpcs.answers["record_check_results"] = lambda _: {**COUNTS, "transitions": [FIRED]}
     worker.run(message(task(1, nobody)))
     assert "service_down" in [getattr(record, "alert_type", None) for record in caplog.records]
 
@@ -209,3 +215,42 @@ def test_batches_share_one_event_loop(worker: Worker, service: str) -> None:
     first = run_checks.runner().get_loop()
     worker.run(message(task(2, service)))
     assert run_checks.runner().get_loop() is first
+
+
+@pytest.fixture
+def notifications(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], list[str]]]:
+    """The bodies that wait in the queue of who delivers."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    with mock_aws():
+        sqs: SQSClient = boto3.client("sqs", region_name="eu-central-1")
+        url = sqs.create_queue(QueueName="notifications")["QueueUrl"]
+        monkeypatch.setattr(run_checks, "sqs", lambda: sqs)
+        monkeypatch.setattr(run_checks, "notify_queue_url", lambda: url)
+        yield lambda: [m["Body"] for m in sqs.receive_message(QueueUrl=url).get("Messages", [])]
+
+
+def test_who_delivers_is_woken_once_when_something_fired(
+    worker: Worker, nobody: str, notifications: Callable[[], list[str]]
+) -> None:
+    worker.rpcs.answers["record_check_results"] = lambda _: {**COUNTS, "transitions": [FIRED, FIRED]}
+    assert worker.run(message(task(1, nobody)), message(task(2, nobody))) == []
+    assert notifications() == ["{}"]
+
+
+def test_nobody_is_woken_when_nothing_changed(
+    worker: Worker, service: str, notifications: Callable[[], list[str]]
+) -> None:
+    worker.run(message(task(1, service)))
+    assert notifications() == []
+
+
+@pytest.mark.usefixtures("notifications")
+@pytest.mark.parametrize("url", ["https://sqs.eu-central-1.amazonaws.com/123456789012/gone", None])
+def test_a_nudge_that_fails_does_not_bring_the_batch_again(
+    worker: Worker, nobody: str, monkeypatch: pytest.MonkeyPatch, url: str | None
+) -> None:
+    monkeypatch.setattr(run_checks, "notify_queue_url", lambda: url)
+    worker.rpcs.answers["record_check_results"] = lambda _: {**COUNTS, "transitions": [FIRED]}
+    assert worker.run(message(task(1, nobody))) == []
+    assert len(worker.recorded()) == 1

@@ -10,6 +10,7 @@ from moto import mock_aws
 
 from handlers import schedule_checks
 from tests.handlers.doubles import Context, Json, Rpcs, refusal
+from watchkeeper.errors import StoreError
 from watchkeeper.settings import Settings
 
 if TYPE_CHECKING:
@@ -55,11 +56,12 @@ def tick(rpcs: Rpcs, monkeypatch: pytest.MonkeyPatch) -> Iterator[Tick]:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
     with mock_aws():
         sqs: SQSClient = boto3.client("sqs", region_name="eu-central-1")
-        urls = {kind: sqs.create_queue(QueueName=kind)["QueueUrl"] for kind in ("p2p", "mempool")}
+        urls = {kind: sqs.create_queue(QueueName=kind)["QueueUrl"] for kind in ("p2p", "mempool", "notify")}
         store = rpcs.store()
         monkeypatch.setattr(
             schedule_checks, "settings", lambda: Settings("http://db", "key", queue_urls=urls)
         )
+        monkeypatch.setattr(schedule_checks, "notify_queue_url", lambda: urls["notify"])
         monkeypatch.setattr(schedule_checks, "store", lambda: store)
         monkeypatch.setattr(schedule_checks, "sqs", lambda: sqs)
         schedule_checks.publish_catalog_once.cache_clear()
@@ -82,6 +84,28 @@ def test_a_check_due_later_waits_in_its_queue(tick: Tick) -> None:
 
 def test_a_quiet_minute_sends_nothing(tick: Tick) -> None:
     assert tick.run() == {"claimed": 0, "sent": 0}
+
+
+def test_each_tick_wakes_who_delivers_every_15_s(tick: Tick) -> None:
+    tick.run()
+    assert tick.received("notify") == [{}]
+    assert tick.waiting("notify") == 3
+
+
+def test_it_wakes_who_delivers_even_if_nothing_can_be_claimed(tick: Tick) -> None:
+    tick.rpcs.answers["claim_due_checks"] = lambda _: refusal("42501", "permission denied", 403)
+    with pytest.raises(StoreError):
+        tick.run()
+    assert tick.received("notify") == [{}]
+
+
+@pytest.mark.parametrize("url", ["https://sqs.eu-central-1.amazonaws.com/123456789012/gone", None])
+def test_a_sweep_that_cannot_be_sent_does_not_stop_the_tick(
+    tick: Tick, monkeypatch: pytest.MonkeyPatch, url: str | None
+) -> None:
+    monkeypatch.setattr(schedule_checks, "notify_queue_url", lambda: url)
+    tick.claims([task()])
+    assert tick.run() == {"claimed": 1, "sent": 1}
 
 
 def test_the_catalog_is_published_once_per_process(tick: Tick) -> None:

@@ -11,12 +11,19 @@ from samtranslator.parser.parser import Parser
 from samtranslator.translator.translator import Translator
 from samtranslator.yaml_helper import yaml_parse
 
+from handlers import deliver_notifications
+from watchkeeper.deliver import SEND_S
+
 ROOT = Path(__file__).parents[2]
 Resource = dict[str, Any]
 
 # Each action that a function may take, and why it needs it.
 ALLOWED_ACTIONS = {
-    "ssm:GetParameter",  # the secret key
+    "ssm:GetParameter",  # the secret key; who delivers: the secrets of channels
+    "secretsmanager:GetSecretValue",  # who delivers: the secrets of channels
+    "ses:SendEmail", "ses:SendRawEmail",  # who delivers: e-mail, as one sender
+    "sns:Publish",  # who delivers: topics of one prefix
+    "sqs:SendMessage",  # workers nudge who delivers
     "sqs:SendMessage*",  # schedule_checks wakes the workers; emulators know SendMessageBatch by its own name
     "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes",  # a worker's own queue
     "logs:CreateLogStream", "logs:PutLogEvents",  # its own log group
@@ -84,9 +91,41 @@ def test_nobody_may_do_more_than_is_listed_nor_to_everything() -> None:
         assert "*" not in listed(statement["Resource"])
 
 
-def test_each_queue_but_the_last_has_a_dead_letter_queue() -> None:
+def may(role: str, action: str) -> list[dict[str, Any]]:
+    found = of_type("AWS::IAM::Role")[role]["Policies"]
+    every = [s for policy in found for s in policy["PolicyDocument"]["Statement"]]
+    return [s for s in every if action in listed(s["Action"])]
+
+
+def test_who_delivers_reads_the_secrets_of_channels_and_no_others() -> None:
+    for action in ("ssm:GetParameter", "secretsmanager:GetSecretValue"):
+        (statement,) = may("DeliverNotificationsRole", action)
+        assert "watchkeeper/channels/*" in str(statement["Resource"])
+
+
+def test_mail_goes_out_as_one_sender_and_to_topics_of_one_prefix() -> None:
+    (mail,) = may("DeliverNotificationsRole", "ses:SendRawEmail")
+    assert mail["Condition"] == {"StringEquals": {"ses:FromAddress": {"Ref": "EmailFrom"}}}
+    (topic,) = may("DeliverNotificationsRole", "sns:Publish")
+    assert "watchkeeper-*" in str(topic["Resource"]) or "${SnsTopicPrefix}*" in str(topic["Resource"])
+
+
+@pytest.mark.parametrize("name", sorted(n for n in of_type("AWS::IAM::Role") if n.startswith("Check")))
+def test_a_worker_sends_to_one_queue_only(name: str) -> None:
+    (statement,) = may(name, "sqs:SendMessage")
+    assert statement["Resource"] == {"Fn::GetAtt": ["Notifications", "Arn"]}
+
+
+def test_a_delivery_is_sent_before_its_lease_ends_and_its_function() -> None:
+    function = of_type("AWS::Lambda::Function")["DeliverNotifications"]
+    reserve_s = deliver_notifications.RESERVE_MS / 1000
+    assert SEND_S < reserve_s < function["Timeout"]
+    assert SEND_S < deliver_notifications.LEASE_S
+
+
+def test_each_queue_but_the_last_ones_has_a_dead_letter_queue() -> None:
     without = [name for name, queue in of_type("AWS::SQS::Queue").items() if "RedrivePolicy" not in queue]
-    assert without == ["DeadChecks"]
+    assert sorted(without) == ["DeadChecks", "DeadNotifications"]
 
 
 @pytest.mark.parametrize("name", sorted(of_type("AWS::Lambda::EventSourceMapping")))
@@ -107,7 +146,9 @@ def test_a_stale_tick_is_not_replayed() -> None:
 
 
 def test_a_tick_is_told_which_minute_it_is_for() -> None:
-    (schedule,) = of_type("AWS::Scheduler::Schedule").values()
+    (schedule,) = [
+        s for s in of_type("AWS::Scheduler::Schedule").values() if s["ScheduleExpression"] == "rate(1 minute)"
+    ]
     assert schedule["Target"]["Input"] == '{"scheduled_time": "<aws.scheduler.scheduled-time>"}'
 
 

@@ -119,7 +119,7 @@ def test_a_worker_whose_clock_is_ahead_writes_no_time_of_the_future(db: Db) -> N
     """The database's clock decides."""
     world = World(db)
     world.target()
-    task = only(db.rpc("claim_due_checks", horizon_s=1))
+    task = db.rpc("claim_due_checks", horizon_s=1)[0]  # two at the turn of a minute
     ahead = (datetime.now(UTC) + timedelta(seconds=90)).isoformat()
     answer = db.rpc("record_check_results", results=[
         result(task, started_at=ahead, finished_at=ahead, samples=[sample("height", 1)])

@@ -135,6 +135,17 @@ def test_nobody_may_create_anything(db: Db) -> None:
 def lived_in(world: World) -> World:
     """One row in each table of the API."""
     world.target(checks={"uptime": {}})
+    for name in ("chat", "spare"):
+        world.db.rpc("save_channel", channel={"name": name, "kind": "chat"})
+    world.db.rpc("save_route", route={"name": "all", "channels": ["chat"]})
+    world.db.rpc(
+        "save_rotation",
+        rotation={"name": "primary", "people": ["a@example.org"], "starts_at": "2026-01-05T09:00"},
+    )
+    world.db.rpc("save_escalation", escalation={"name": "ladder", "steps": [{"after_s": 0}]})
+    world.db.rpc("save_silence", silence=A_SILENCE)
+    world.db.rpc("save_heartbeat", heartbeat={"name": "backup", "period_s": 60})
+    world.db.run("update watchkeeper.heartbeats set token_hash = sha256('the-token')")
     tasks = world.tick(0)
     look = {"service_name": "web", "endpoint": "http://x", "is_up": True}
     world.record(50, [
@@ -200,6 +211,9 @@ def test_private_tables_are_closed_even_to_the_secret_key(db: Db, table: str) ->
             db.run(f"select from {table}")
 
 
+A_SILENCE = {"comment": "a move", "starts_at": "2026-01-05T09:00", "ends_at": "2026-01-05T10:00"}
+
+
 def arguments(db: Db, rpc: str) -> dict[str, Any]:
     """Good ones: what is refused is refused because of who asks."""
     target: UUID = db.value("select id from watchkeeper.targets")
@@ -224,6 +238,24 @@ def arguments(db: Db, rpc: str) -> dict[str, Any]:
         "list_alerts": {"status": "firing", "severity": "critical", "target_id": None, "before": now, "max_rows": 10},
         "record_system_metric": {"metric_name_param": "cpu", "metric_value_param": 1, "metric_unit_param": "percent",
                                  "severity_param": "info", "metadata_param": {}},
+        "settle_deliveries": {"settlements": []},
+        "record_heartbeat": {"token": "the-token"},
+        "save_channel": {"channel": {"name": "another", "kind": "chat"}},
+        "save_route": {"route": {"name": "another", "channels": ["chat"]}},
+        "save_escalation": {"escalation": {"name": "another", "steps": [{"after_s": 60, "channels": ["chat"]}]}},
+        "save_rotation": {"rotation": {"name": "another", "people": ["a@example.org"], "starts_at": "2026-01-05T09:00"}},
+        "save_heartbeat": {"heartbeat": {"name": "another", "period_s": 60}},
+        "save_silence": {"silence": A_SILENCE},
+        "preview_silence": {"silence": A_SILENCE},
+        "end_silence": {"silence_id": db.value("select id from watchkeeper.silences")},
+        "save_override": {"rotation": "primary", "person": "b@example.org", "from_time": now,
+                          "to_time": now + timedelta(hours=1)},
+        **{f"delete_{kind}": {"name": name} for kind, name in (
+            ("channel", "spare"), ("route", "all"), ("escalation", "ladder"), ("rotation", "primary"), ("heartbeat", "backup"))},
+        "send_test": {"channel": "chat"},
+        "retry_delivery": {"delivery_id": db.value("select id from watchkeeper.deliveries limit 1")},
+        "save_delivery_settings": {"settings": {"storm_alerts": 20}},
+        "apply_config": {"config": {"channels": [{"name": "another", "kind": "chat"}]}, "prune": False, "dry_run": False},
     }  # fmt: skip
     return given.get(rpc, {})
 

@@ -32,7 +32,7 @@ def test_a_target_comes_back_with_its_defaults(world: World) -> None:
     assert saved.pop("id")
     assert saved == {
         "name": "anvil", "chain": "evm", "network": None, "endpoint": "http://127.0.0.1:8545", "settings": {},
-        "labels": {"env": "dev"}, "paused": False,
+        "labels": {"env": "dev"}, "paused": False, "depends_on": [],
         "checks": {
             "blockchain": {"interval_s": 60, "timeout_s": 10, "enabled": True, "params": {"block_time_s": 12}},
             "p2p": {"interval_s": 30, "timeout_s": 10, "enabled": True, "params": {}},

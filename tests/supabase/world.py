@@ -189,6 +189,32 @@ CATALOG: Json = {
     },
     "networks": {},
     "private_targets": "loopback",
+    "notifiers": {
+        **{
+            kind: {
+                "config_schema": {
+                    "type": "object",
+                    "additionalProperties": False,
+                    "properties": {"room": {"type": "string", "maxLength": 100}},
+                },
+                "secrets": ["url", "token"],
+                "required_secrets": [],
+                "merges": merges,
+            }
+            for kind, merges in (("chat", True), ("pager", False))
+        },
+        "mail": {
+            "config_schema": {
+                "type": "object",
+                "additionalProperties": False,
+                "required": ["to"],
+                "properties": {"to": {"type": "string", "minLength": 3}},
+            },
+            "secrets": ["user", "password"],
+            "required_secrets": ["password"],
+            "merges": True,
+        },
+    },
 }
 
 
