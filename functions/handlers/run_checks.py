@@ -1,23 +1,29 @@
-"""Runs the checks of an SQS batch, all at once, and records their results in one call."""
+"""Runs the checks of an SQS batch, all at once, records their results in one call, and wakes who delivers."""
 
 import asyncio
 import re
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError
 from pydantic import ValidationError
 
-from watchkeeper.errors import StoreError
+from watchkeeper.errors import SettingsError, StoreError
 from watchkeeper.model import CheckResult, Task
-from watchkeeper.queues import unpack
+from watchkeeper.queues import nudge, unpack
 from watchkeeper.run import Access, run_all
-from watchkeeper.settings import Settings
+from watchkeeper.settings import DeliverySettings, Settings
 from watchkeeper.store import Json, Store
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
 
 RESULTS_PER_CALL = 1000
 PATIENCE_S = 10  # a probe may have taken 60 of the function's 75 seconds
@@ -32,6 +38,20 @@ metrics = Metrics(namespace="Watchkeeper", service="run_checks")
 @cache
 def settings() -> Settings:
     return Settings.from_env()
+
+
+@cache
+def notify_queue_url() -> str | None:
+    return DeliverySettings.from_env().notify_queue_url
+
+
+@cache
+def sqs() -> "SQSClient":
+    """Made when something fires first, as boto3 costs 160 ms of a cold start. Quick to give up: a sweep follows."""
+    boto3: Any = import_module("boto3")
+    quick = Config(connect_timeout=1, read_timeout=2, retries={"total_max_attempts": 1})
+    client: SQSClient = boto3.client("sqs", config=quick)
+    return client
 
 
 @cache
@@ -128,6 +148,19 @@ def note(recorded: Json) -> None:
         metrics.add_metric(f"Results{name.title()}", MetricUnit.Count, recorded[name])
     for transition in recorded["transitions"]:
         logger.warning("alert", extra=transition)
+    if recorded["transitions"]:
+        wake_delivery()
+
+
+def wake_delivery() -> None:
+    """One empty message. If it cannot be sent, the sweep comes within 15 s: no reason to run the checks again."""
+    try:
+        url = notify_queue_url()
+        refusals = nudge(sqs(), url) if url else ()
+    except (BotoCoreError, SettingsError) as error:
+        refusals = (str(error),)
+    if refusals:
+        logger.error("no nudge; the sweep goes on with it", extra={"why": refusals})
 
 
 def failures(message_ids: Iterable[str]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Every minute: claim the checks that fall due and send them to their kind's queue, each at its second."""
+"""Every minute: wake who delivers, claim the checks that fall due and send each to its queue, at its second."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -13,8 +13,8 @@ from botocore.config import Config
 
 from watchkeeper.catalog import catalog
 from watchkeeper.errors import SettingsError, StoreError
-from watchkeeper.queues import Sent, pack, send
-from watchkeeper.settings import Settings
+from watchkeeper.queues import Sent, nudge, pack, send
+from watchkeeper.settings import DeliverySettings, Settings
 from watchkeeper.store import Json, Store
 
 if TYPE_CHECKING:
@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 
 CHECKS_PER_CLAIM = 10_000  # the most that claim_due_checks takes at once
 PATIENCE_S = 5  # the next tick comes in a minute, and the function has half of it
+SWEEPS_S = (
+    0,
+    15,
+    30,
+    45,
+)  # when, in the minute, the outbox is looked through, whatever else wakes its worker
 RESERVE_MS = 10_000  # a claim that there is no time to send would only be missed
 
 logger = Logger(service="schedule_checks")
@@ -31,6 +37,11 @@ metrics = Metrics(namespace="Watchkeeper", service="schedule_checks")
 @cache
 def settings() -> Settings:
     return Settings.from_env()
+
+
+@cache
+def notify_queue_url() -> str | None:
+    return DeliverySettings.from_env().notify_queue_url
 
 
 @cache
@@ -48,6 +59,7 @@ def sqs() -> "SQSClient":
 @metrics.log_metrics(capture_cold_start_metric=True)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
     """Entry point. The event's time is only logged: what is due is for the database's clock to say."""
+    sweep()
     publish_catalog()
     claimed = sent = 0
     for tasks in claims(context):
@@ -57,6 +69,15 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
     metrics.add_metric("ChecksNotSent", MetricUnit.Count, claimed - sent)
     logger.info("tick", extra={"claimed": claimed, "sent": sent, "tick": event.get("scheduled_time")})
     return {"claimed": claimed, "sent": sent}
+
+
+def sweep() -> None:
+    """First of all: what waits to be delivered needs neither the catalog nor the checks."""
+    url = notify_queue_url()
+    refusals = nudge(sqs(), url, SWEEPS_S) if url else ("NOTIFY_QUEUE_URL is not set",)
+    if refusals:
+        logger.error("not all sweeps of this minute are sent", extra={"why": refusals})
+    metrics.add_metric("SweepsRefused", MetricUnit.Count, len(refusals))
 
 
 def publish_catalog() -> None:

@@ -1,4 +1,4 @@
-"""How due checks travel: many tasks in one SQS message, delivered at their second."""
+"""How due checks travel: many tasks in one SQS message, delivered at their second. And how workers are woken."""
 
 import json
 import math
@@ -71,6 +71,11 @@ def send(sqs: "SQSClient", queue_url: str, messages: list[Message]) -> Sent:
         again, refused = _offer(sqs, queue_url, list(refused))
         sent += again
     return Sent(sent, tuple(sorted(set(refused.values()))))
+
+
+def nudge(sqs: "SQSClient", queue_url: str, delays_s: Iterable[int] = (0,)) -> tuple[str, ...]:
+    """Empty messages that wake a worker, each after its delay; returns why any of them was refused."""
+    return send(sqs, queue_url, [Message("{}", delay_s, 1) for delay_s in delays_s]).refusals
 
 
 def _offer(sqs: "SQSClient", queue_url: str, messages: list[Message]) -> tuple[int, dict[Message, str]]:

@@ -46,7 +46,6 @@ def worker(rpcs: Rpcs, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> I
     store = rpcs.store()
     monkeypatch.setattr(run_checks, "store", lambda: store)
     monkeypatch.setattr(run_checks, "settings", lambda: settings)
-    run_checks.notify_queue_url.cache_clear()
     run_checks.access.cache_clear()
     yield Worker(rpcs)
     run_checks.access.cache_clear()

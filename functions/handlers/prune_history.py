@@ -1,0 +1,35 @@
+"""Every day: delete the history that is old enough, in portions, for as long as there is time."""
+
+from functools import cache
+from typing import Any
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from watchkeeper.settings import Settings
+from watchkeeper.store import Store
+
+RESERVE_MS = (
+    60_000  # a portion that takes longer than the patience of a call is asked for again, four times in all
+)
+
+logger = Logger(service="prune_history")
+
+
+@cache
+def store() -> Store:
+    settings = Settings.from_env()
+    return Store(settings.supabase_url, settings.supabase_secret_key)
+
+
+@logger.inject_lambda_context
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001
+    """Entry point. What there is no time for, the next day takes."""
+    pruned: dict[str, int] = {}
+    more = True
+    while more and context.get_remaining_time_in_millis() > RESERVE_MS:
+        portion = store().prune_history()
+        more = bool(portion.pop("more"))
+        pruned = {table: pruned.get(table, 0) + count for table, count in portion.items()}
+    logger.info("pruned", extra={"rows": pruned, "more": more})
+    return {"rows": pruned, "more": more}
