@@ -23,6 +23,16 @@ language sql immutable set search_path = '' as $$
   from unnest(string_to_array(trim(trailing ';' from rrule), ';')) as p
 $$;
 
+-- The last local moment at which a window may begin: a day counts as a whole, and Z means UTC.
+create function watchkeeper.rrule_until(until text, time_zone text) returns timestamp
+language sql stable set search_path = '' as $$
+  select case
+    when length(until) = 8 then until::date + time '23:59:59'
+    when right(until, 1) = 'Z' then (left(until, 15)::timestamp at time zone 'UTC') at time zone time_zone
+    else until::timestamp
+  end
+$$;
+
 create function watchkeeper.need_rrule(argument text, rrule text) returns void
 language plpgsql immutable set search_path = '' as $$
 declare
@@ -47,6 +57,11 @@ begin
         left(part.key, 20), left(part.value, 40)));
     end if;
   end loop;
+  begin
+    perform watchkeeper.rrule_until(parts ->> 'UNTIL', 'UTC');
+  exception when data_exception then
+    perform watchkeeper.refuse(argument, format('UNTIL=%s is no day of the calendar', parts ->> 'UNTIL'));
+  end;
   if parts ?& array['COUNT', 'UNTIL'] then
     perform watchkeeper.refuse(argument, 'takes COUNT or UNTIL, not both');
   end if;
@@ -95,9 +110,7 @@ language sql stable set search_path = '' as $$
     and case
       when silence.rrule is null then d::date = s.first
       else watchkeeper.rrule_names(s.parts, s.first, d::date)
-        and (not s.parts ? 'UNTIL' or local.began <= case
-          when length(s.parts ->> 'UNTIL') = 8 then to_date(s.parts ->> 'UNTIL', 'YYYYMMDD') + time '23:59:59'
-          else to_timestamp(left(s.parts ->> 'UNTIL', 15), 'YYYYMMDD"T"HH24MISS')::timestamp end)
+        and (not s.parts ? 'UNTIL' or local.began <= watchkeeper.rrule_until(s.parts ->> 'UNTIL', silence.time_zone))
         and (not s.parts ? 'COUNT' or (s.parts ->> 'COUNT')::integer >= (
           select count(*) from generate_series(s.first, d, interval '1 day') as e where watchkeeper.rrule_names(s.parts, s.first, e::date)))
     end

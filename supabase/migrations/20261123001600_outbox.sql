@@ -30,7 +30,7 @@ create table watchkeeper.deliveries (
   check ((status = 'pending') = (settled_at is null))
 );
 alter table watchkeeper.deliveries enable row level security;
-create index deliveries_pending on watchkeeper.deliveries (next_attempt_at, seq) where status = 'pending';
+create index deliveries_pending on watchkeeper.deliveries (channel_id, next_attempt_at, seq) where status = 'pending';
 create index deliveries_of_alert on watchkeeper.deliveries (alert_id, channel_id, seq);
 create index deliveries_of_channel on watchkeeper.deliveries (channel_id, seq desc);
 create index deliveries_recent_attempts on watchkeeper.deliveries (channel_id, last_attempt_at);
@@ -99,13 +99,19 @@ $$;
 
 create type watchkeeper.routing as (channel_id uuid, why text, group_wait_s integer, escalation_id uuid);
 
+-- Of an alert that says that a channel does not deliver: that channel.
+create function watchkeeper.dead_channel(alert public.system_alerts) returns uuid
+language sql immutable set search_path = '' as $$
+  select case when alert.metadata ->> 'kind' = 'delivery' then (alert.metadata ->> 'channel_id')::uuid end
+$$;
+
 -- The first route that fits, and on from there while routes say so. A dead letter never goes the way that died; if
 -- no route knows another way, any other channel is better than none.
 create function watchkeeper.routings(alert public.system_alerts, at timestamptz) returns setof watchkeeper.routing
 language plpgsql stable set search_path = '' as $$
 declare
   route watchkeeper.routes;
-  dead_channel uuid := case when alert.alert_type = 'delivery_dead' then (alert.metadata ->> 'channel_id')::uuid end;
+  dead_channel uuid := watchkeeper.dead_channel(alert);
   found_any boolean := false;
   routing watchkeeper.routing;
 begin
@@ -140,14 +146,40 @@ language sql stable set search_path = '' as $$
   )
 $$;
 
+-- Non-criticals wait for company: what comes while a channel's first one of a network waits leaves together with it.
 create function watchkeeper.enqueue(
   alert public.system_alerts, channel_id uuid, event text, occasion text, why text, wait_s integer, at timestamptz
 ) returns void
 language sql set search_path = '' as $$
   insert into watchkeeper.deliveries (alert_id, channel_id, event, dedup_key, why, next_attempt_at, created_at)
   values (alert.id, channel_id, event, alert.id || ':' || channel_id || ':' || occasion, left(why, 200),
-    at + make_interval(secs => case when watchkeeper.severity_rank(alert.severity) < 3 then wait_s else 0 end), at)
+    case when watchkeeper.severity_rank(alert.severity) >= 3 or wait_s = 0 then at else least(at + make_interval(secs => wait_s), (
+      select min(d.next_attempt_at)
+      from watchkeeper.deliveries as d join public.system_alerts as a on a.id = d.alert_id
+      where d.channel_id = enqueue.channel_id and d.status = 'pending' and d.attempts = 0 and d.event = enqueue.event
+        and d.next_attempt_at > at and a.metadata ->> 'network' = alert.metadata ->> 'network'
+    )) end, at)
   on conflict (dedup_key) do nothing
+$$;
+
+-- To every channel that got the trigger, whatever has changed since: silences, routes, the channel itself.
+create function watchkeeper.tell_the_told(alert public.system_alerts, event text, occasion text, at timestamptz) returns void
+language sql set search_path = '' as $$
+  select watchkeeper.enqueue(alert, d.channel_id, tell_the_told.event, occasion, 'follows the trigger', 0, at)
+  from watchkeeper.deliveries as d join watchkeeper.channels as c on c.id = d.channel_id
+  where d.alert_id = alert.id and d.event = 'trigger' and d.status in ('pending', 'sent') and c.deleted_at is null
+$$;
+
+-- Those who were told before it rose hear that it rose, once.
+create function watchkeeper.tell_the_rise(alert public.system_alerts, at timestamptz) returns void
+language sql set search_path = '' as $$
+  select watchkeeper.enqueue(alert, d.channel_id, 'escalate', 'escalate-' || t.id, 'follows the trigger', 0, tell_the_rise.at)
+  from (
+    select x.id, x.at from watchkeeper.alert_transitions as x
+    where x.alert_id = alert.id and x.transition = 'escalated' order by x.id desc limit 1
+  ) as t
+  join watchkeeper.deliveries as d on d.alert_id = alert.id and d.event = 'trigger' and d.status in ('pending', 'sent') and d.created_at < t.at
+  join watchkeeper.channels as c on c.id = d.channel_id and c.deleted_at is null
 $$;
 
 -- Tells the channels that have not been told yet; or notes why it must wait.
@@ -159,9 +191,12 @@ declare
   routed boolean := false;
 begin
   if reason is not null then
-    update public.system_alerts as a set held_by = reason where a.id = alert.id and a.held_by is distinct from reason;
+    -- Not routed any more: what it rose to is told when it may go.
+    update public.system_alerts as a set held_by = reason, routed_at = null
+    where a.id = alert.id and (a.held_by is distinct from reason or a.routed_at is not null);
     return;
   end if;
+  perform watchkeeper.tell_the_rise(alert, at);
   for routing in select r.* from watchkeeper.routings(alert, at) as r loop
     routed := true;
     if routing.channel_id is not null and not watchkeeper.told(alert.id, routing.channel_id) then
@@ -176,32 +211,18 @@ begin
   end loop;
   update public.system_alerts as a
   set routed_at = case when routed then coalesce(a.routed_at, at) end, held_by = case when not routed then 'no route matches' end
-  where a.id = alert.id;
+  where a.id = alert.id and ((a.routed_at is null) = routed or (a.held_by is null) <> routed);
 end
-$$;
-
--- To every channel that got the trigger, whatever has changed since: silences, routes, the channel itself.
-create function watchkeeper.tell_the_told(alert public.system_alerts, event text, occasion text, at timestamptz) returns void
-language sql set search_path = '' as $$
-  select watchkeeper.enqueue(alert, d.channel_id, tell_the_told.event, occasion, 'follows the trigger', 0, at)
-  from watchkeeper.deliveries as d join watchkeeper.channels as c on c.id = d.channel_id
-  where d.alert_id = alert.id and d.event = 'trigger' and d.status in ('pending', 'sent') and c.deleted_at is null
 $$;
 
 create or replace function watchkeeper.note_transition(alert public.system_alerts, transition text, at timestamptz) returns jsonb
 language plpgsql security definer set search_path = '' as $$
-declare
-  transition_id bigint;
 begin
-  insert into watchkeeper.alert_transitions (alert_id, transition, severity, at)
-  values (alert.id, transition, alert.severity, at) returning id into transition_id;
+  insert into watchkeeper.alert_transitions (alert_id, transition, severity, at) values (alert.id, transition, alert.severity, at);
   if transition = 'fired' then
     perform watchkeeper.note_flapping(alert, at);
     perform watchkeeper.route_alert(alert, at);
   elsif transition = 'escalated' then
-    if watchkeeper.reason_to_hold(alert, at) is null then
-      perform watchkeeper.tell_the_told(alert, 'escalate', 'escalate-' || transition_id, at);
-    end if;
     perform watchkeeper.route_alert(alert, at);
   else
     delete from watchkeeper.ladders as l where l.alert_id = alert.id;

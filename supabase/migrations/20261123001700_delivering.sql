@@ -43,17 +43,22 @@ declare
   alert public.system_alerts;
   way record;
 begin
-  for rung in
-    select l.*, e.steps, e.repeats, e.name from watchkeeper.ladders as l join watchkeeper.escalations as e on e.id = l.escalation_id
-    where l.next_at <= at order by l.next_at for no key update of l skip locked
+  -- The alert's lock is the one that counts, as in acknowledging: whoever holds it is ending the ladder.
+  for alert in
+    select a.* from public.system_alerts as a
+    where a.id in (select l.alert_id from watchkeeper.ladders as l where l.next_at <= at) order by a.created_at for no key update skip locked
   loop
-    select a.* into alert from public.system_alerts as a where a.id = rung.alert_id for no key update;
+    select l.*, e.steps, e.repeats, e.name into rung
+    from watchkeeper.ladders as l join watchkeeper.escalations as e on e.id = l.escalation_id where l.alert_id = alert.id;
     if alert.status <> 'firing' or alert.acknowledged then
       delete from watchkeeper.ladders as l where l.alert_id = rung.alert_id;
       continue;
     end if;
-    continue when watchkeeper.reason_to_hold(alert, at) is not null;
-    for way in select distinct on (s.channel_id) s.channel_id, s.why from watchkeeper.step_channels(rung.steps -> rung.step, at) as s loop
+    continue when rung.alert_id is null or rung.next_at > at or watchkeeper.reason_to_hold(alert, at) is not null;
+    for way in
+      select distinct on (s.channel_id) s.channel_id, s.why from watchkeeper.step_channels(rung.steps -> rung.step, at) as s
+      where s.channel_id is distinct from watchkeeper.dead_channel(alert) order by s.channel_id, s.why
+    loop
       if watchkeeper.told(alert.id, way.channel_id) then
         perform watchkeeper.enqueue(alert, way.channel_id, 'remind', format('step-%s-%s', rung.round, rung.step), way.why, 0, at);
       else
@@ -70,6 +75,10 @@ begin
       where l.alert_id = rung.alert_id;
     else
       delete from watchkeeper.ladders as l where l.alert_id = rung.alert_id;
+      -- A ladder that led to nobody is as good as no route.
+      update public.system_alerts as a set routed_at = null, held_by = 'no route matches'
+      where a.id = alert.id
+        and not exists (select from watchkeeper.deliveries as d where d.alert_id = alert.id and d.event = 'trigger' and d.status <> 'cancelled');
     end if;
   end loop;
 end
@@ -90,11 +99,23 @@ begin
     group by a, d.channel_id
     having max(d.created_at) <= at - make_interval(secs => max(r.remind_every_s)) and bool_and(d.status <> 'pending')
   loop
-    if watchkeeper.reason_to_hold(late.alert, at) is null and watchkeeper.told((late.alert).id, late.channel_id) then
+    -- Whoever holds it may be resolving it, and nothing comes after a resolve.
+    perform from public.system_alerts as a
+    where a.id = (late.alert).id and a.status = 'firing' and not a.acknowledged for no key update skip locked;
+    if found and watchkeeper.reason_to_hold(late.alert, at) is null and watchkeeper.told((late.alert).id, late.channel_id) then
       perform watchkeeper.enqueue(late.alert, late.channel_id, 'remind', 'remind-' || extract(epoch from late.last_at), 'not acknowledged yet', 0, at);
     end if;
   end loop;
 end
+$$;
+
+-- Rows that another transaction wrote while their channel was being deleted.
+create function watchkeeper.cancel_deleted(at timestamptz) returns void
+language sql set search_path = '' as $$
+  update watchkeeper.deliveries as d
+  set status = 'cancelled', settled_at = at, leased_until = null, last_error = 'the channel was deleted'
+  from watchkeeper.channels as c
+  where c.id = d.channel_id and c.deleted_at is not null and d.status = 'pending'
 $$;
 
 create function watchkeeper.sweep(at timestamptz) returns void
@@ -108,17 +129,21 @@ begin
     perform watchkeeper.climb_ladders(at);
     perform watchkeeper.remind(at);
     perform watchkeeper.bury_expired(at);
+    perform watchkeeper.cancel_deleted(at);
   end if;
 end
 $$;
 
--- Which messages the channel may still send this minute.
+-- How many messages the channel may still send this minute. Volatile, in plpgsql: it must see what another worker, for
+-- whose lock on the channel we did not have to wait, has just claimed.
 create function watchkeeper.rate_left(channel watchkeeper.channels, at timestamptz) returns bigint
-language sql stable set search_path = '' as $$
-  select case when channel.rate_per_minute is null then 1000000 else greatest(0, channel.rate_per_minute - (
+language plpgsql volatile set search_path = '' as $$
+begin
+  return case when channel.rate_per_minute is null then 1000000 else greatest(0, channel.rate_per_minute - (
     select count(distinct d.lease_id) from watchkeeper.deliveries as d
     where d.channel_id = channel.id and d.last_attempt_at > at - interval '1 minute'
-  )) end
+  )) end;
+end
 $$;
 
 -- Rows that go out as one message share a key: in a storm all of a channel's, else the non-critical ones of a network.
@@ -137,19 +162,33 @@ $$;
 
 create function watchkeeper.claim_ready(at timestamptz, most integer, lease_s integer) returns uuid[]
 language sql set search_path = '' as $$
-  with ready as (
-    select d.id, d.seq
-    from watchkeeper.deliveries as d
-    join watchkeeper.channels as c on c.id = d.channel_id and c.enabled and c.deleted_at is null
-    where d.status = 'pending' and d.next_attempt_at <= at and (d.leased_until is null or d.leased_until <= at)
-      -- In order: what came before for this alert and channel goes first, however long it takes.
-      and not exists (
-        select from watchkeeper.deliveries as earlier
-        where earlier.alert_id = d.alert_id and earlier.channel_id = d.channel_id and earlier.seq < d.seq and earlier.status = 'pending'
-      )
-    order by d.next_attempt_at, d.seq
-    limit 1000
-    for no key update of d skip locked
+  -- A channel with a rate is claimed by one worker at a time, so that together they keep to it.
+  with limited as materialized (
+    select c.id from watchkeeper.channels as c
+    where c.enabled and c.deleted_at is null and c.rate_per_minute is not null for no key update skip locked
+  ),
+  lanes as materialized (
+    select c.id, watchkeeper.rate_left(c, at) as rate_left from watchkeeper.channels as c
+    where c.enabled and c.deleted_at is null and (c.rate_per_minute is null or c.id in (select l.id from limited as l))
+  ),
+  -- From each channel some, so that one that waits for its rate does not stand before the others.
+  ready as (
+    select r.id, r.seq
+    from lanes as l
+    cross join lateral (
+      select d.id, d.seq
+      from watchkeeper.deliveries as d
+      where d.channel_id = l.id and d.status = 'pending' and d.next_attempt_at <= at and (d.leased_until is null or d.leased_until <= at)
+        -- In order: what came before for this alert and channel goes first, however long it takes.
+        and not exists (
+          select from watchkeeper.deliveries as earlier
+          where earlier.alert_id = d.alert_id and earlier.channel_id = d.channel_id and earlier.seq < d.seq and earlier.status = 'pending'
+        )
+      order by d.next_attempt_at, d.seq
+      limit 500
+      for no key update of d skip locked
+    ) as r
+    where l.rate_left > 0
   ),
   keyed as (
     select d.id, d.channel_id, r.seq,
@@ -169,16 +208,20 @@ language sql set search_path = '' as $$
     select p.channel_id, min(p.seq) as seq, array_agg(p.id) as ids, gen_random_uuid() as lease_id
     from paged as p group by p.channel_id, p.key, p.page
   ),
+  in_channel as (
+    select m.*, row_number() over (partition by m.channel_id order by m.seq) as place from messages as m
+  ),
+  -- One of each channel before the second of any.
   placed as (
-    select m.*, row_number() over (partition by m.channel_id order by m.seq) as place_in_channel, row_number() over (order by m.seq) as place
-    from messages as m
+    select c.ids, c.lease_id, row_number() over (order by c.place, c.seq) as place
+    from in_channel as c join lanes as l on l.id = c.channel_id where c.place <= l.rate_left
   ),
   taken as (
     update watchkeeper.deliveries as d
     set attempts = d.attempts + 1, lease_id = p.lease_id, leased_until = at + make_interval(secs => lease_s),
       first_attempt_at = coalesce(d.first_attempt_at, at), last_attempt_at = at
-    from placed as p join watchkeeper.channels as c on c.id = p.channel_id
-    where d.id = any (p.ids) and p.place <= most and p.place_in_channel <= watchkeeper.rate_left(c, at)
+    from placed as p
+    where d.id = any (p.ids) and p.place <= most
     returning d.id
   )
   select coalesce(array_agg(t.id), '{}') from taken as t
@@ -245,7 +288,10 @@ declare
   channel watchkeeper.channels;
 begin
   update watchkeeper.deliveries as d set status = 'dead', settled_at = at, leased_until = null, last_error = left(error, 500)
-  where d.id = delivery.id;
+  where d.id = delivery.id and d.status = 'pending';
+  if not found then
+    return;
+  end if;
   if delivery.event = 'trigger' then
     update watchkeeper.deliveries as d set status = 'cancelled', settled_at = at, leased_until = null, last_error = 'its trigger was not delivered'
     where d.alert_id = delivery.alert_id and d.channel_id = delivery.channel_id and d.seq > delivery.seq and d.status = 'pending';
@@ -260,14 +306,25 @@ end
 $$;
 
 create function watchkeeper.bury_expired(at timestamptz) returns void
-language sql set search_path = '' as $$
-  select watchkeeper.bury(d, format('gave up after %s attempts: %s', d.attempts, coalesce(d.last_error, 'the channel is switched off')), at)
-  from watchkeeper.deliveries as d cross join watchkeeper.delivery_settings as s
-  join watchkeeper.channels as c on c.id = d.channel_id
-  where d.status = 'pending' and d.created_at < at - make_interval(secs => s.dead_after_s)
-    and (d.leased_until is null or d.leased_until <= at)
-    -- A rate limit delays and never drops.
-    and (d.attempts > 0 or not c.enabled)
+language plpgsql set search_path = '' as $$
+declare
+  delivery watchkeeper.deliveries;
+begin
+  for delivery in
+    select d.*
+    from watchkeeper.deliveries as d cross join watchkeeper.delivery_settings as s
+    join watchkeeper.channels as c on c.id = d.channel_id
+    where d.status = 'pending' and d.created_at < at - make_interval(secs => s.dead_after_s)
+      and (d.leased_until is null or d.leased_until <= at)
+      -- A rate limit delays and never drops.
+      and (d.attempts > 0 or not c.enabled)
+    order by d.channel_id, d.seq
+    for no key update of d skip locked
+  loop
+    perform watchkeeper.bury(delivery, format('gave up after %s attempts: %s', delivery.attempts,
+      coalesce(delivery.last_error, case when delivery.attempts = 0 then 'the channel is switched off' else 'no answer' end)), at);
+  end loop;
+end
 $$;
 
 create function watchkeeper.settlement_schema() returns jsonb
@@ -297,7 +354,9 @@ begin
   if settlement ->> 'outcome' = 'sent' then
     update watchkeeper.deliveries as d
     set status = 'sent', settled_at = at, leased_until = null, last_error = null,
-      provider_id = settlement ->> 'provider_id', thread = nullif(settlement -> 'thread', 'null')
+      provider_id = settlement ->> 'provider_id',
+      -- One too long to keep costs the threading and not the message.
+      thread = case when pg_column_size(settlement -> 'thread') <= 4000 then nullif(settlement -> 'thread', 'null') end
     where d.id = delivery.id;
     perform watchkeeper.close_alert('channel:' || delivery.channel_id, 'it delivers again', at);
   elsif settlement ->> 'outcome' = 'retry' then
@@ -328,7 +387,11 @@ begin
       raise invalid_parameter_value using message = problem;
     end if;
   end loop;
-  for settlement in select s from jsonb_array_elements(settlements) as s order by s ->> 'delivery_id' loop
+  -- In one order, because each settlement may move the alert of its channel.
+  for settlement in
+    select s from jsonb_array_elements(settlements) as s
+    left join watchkeeper.deliveries as d on d.id = (s ->> 'delivery_id')::uuid order by d.channel_id, d.seq
+  loop
     settled := settled + watchkeeper.settle_one(settlement, at)::integer;
   end loop;
   update watchkeeper.monitor as m set last_delivery_at = greatest(m.last_delivery_at, at)

@@ -66,8 +66,8 @@ language sql immutable set search_path = '' as $$
     'hours', watchkeeper.cron_field(f[2], 0, 23, null),
     'days', watchkeeper.cron_field(f[3], 1, 31, null),
     'months', watchkeeper.cron_field(f[4], 1, 12, array['JAN', 'FEB', 'MAR', 'APR', 'MAY', 'JUN', 'JUL', 'AUG', 'SEP', 'OCT', 'NOV', 'DEC']),
-    -- 7 is Sunday too
-    'weekdays', watchkeeper.cron_field(regexp_replace(f[5], '\m7\M', '0', 'g'), 0, 6, array['SUN', 'MON', 'TUE', 'WED', 'THU', 'FRI', 'SAT']),
+    -- 7 is Sunday too, also as the end of a range; not as a step
+    'weekdays', watchkeeper.cron_field(regexp_replace(regexp_replace(f[5], '-7(?![0-9/])', '-6,0', 'g'), '(?<![/0-9])7(?![0-9])', '0', 'g'), 0, 6, array['SUN', 'MON', 'TUE', 'WED', 'THU', 'FRI', 'SAT']),
     'either', f[3] !~ '^\*' and f[5] !~ '^\*') end
   from (select regexp_split_to_array(btrim(cron), '\s+') as f) as s
 $$;
@@ -113,9 +113,12 @@ language sql security definer set search_path = '' as $$
   select watchkeeper.heartbeat_alert(h, format('%s: no success since %s; it was due at %s', h.name,
     coalesce(to_char(h.last_event_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"'), 'it was made'),
     to_char(h.due_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"')), at)
-  from watchkeeper.heartbeats as h
-  where not h.paused and h.due_at + make_interval(secs => h.grace_s) < at
-    and not exists (select from public.system_alerts as a where a.fingerprint = 'heartbeat:' || h.id and a.status = 'firing')
+  from (
+    -- Whoever holds it is reporting now.
+    select late.* from watchkeeper.heartbeats as late
+    where not late.paused and late.due_at + make_interval(secs => late.grace_s) < at for no key update skip locked
+  ) as h
+  where not exists (select from public.system_alerts as a where a.fingerprint = 'heartbeat:' || h.id and a.status = 'firing')
 $$;
 
 create function watchkeeper.record_heartbeat(token text, event text, body text, at timestamptz) returns jsonb

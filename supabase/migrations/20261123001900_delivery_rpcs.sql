@@ -123,10 +123,30 @@ begin
     )
     select a.* from public.system_alerts as a
     where a.status = 'firing' and a.id in (select c.alert_id from cancelled as c where c.event in ('trigger', 'escalate'))
+    order by a.created_at for no key update
   loop
     perform watchkeeper.route_alert(alert, at);
   end loop;
   perform watchkeeper.close_alert('channel:' || channel.id, 'the channel was deleted', at);
+end
+$$;
+
+-- Who was on one of its ladders is routed anew.
+create function watchkeeper.drop_escalation(name text, at timestamptz) returns void
+language plpgsql security definer set search_path = '' as $$
+declare
+  dropped uuid := (select e.id from watchkeeper.escalations as e where e.name = drop_escalation.name);
+  alert public.system_alerts;
+  climbing uuid[] := array(select l.alert_id from watchkeeper.ladders as l where l.escalation_id = dropped);
+begin
+  if dropped is null then
+    perform watchkeeper.not_found('name', 'escalation', name);
+  end if;
+  perform from public.system_alerts as a where a.id = any (climbing) order by a.created_at for no key update;
+  delete from watchkeeper.escalations as e where e.id = dropped;
+  for alert in select a.* from public.system_alerts as a where a.id = any (climbing) and a.status = 'firing' order by a.created_at loop
+    perform watchkeeper.route_alert(alert, at);
+  end loop;
 end
 $$;
 
@@ -277,7 +297,7 @@ begin
   end if;
   silence := (coalesce((given ->> 'id')::uuid, gen_random_uuid()), coalesce(given ->> 'kind', 'silence'), given ->> 'comment',
     coalesce(given -> 'match', '{}'), (given ->> 'starts_at')::timestamp, (given ->> 'ends_at')::timestamp,
-    watchkeeper.need_time_zone(argument || '.time_zone', coalesce(given ->> 'time_zone', 'UTC')), given ->> 'rrule', auth.uid(), now());
+    watchkeeper.need_time_zone(argument || '.time_zone', coalesce(given ->> 'time_zone', 'UTC')), given ->> 'rrule', watchkeeper.caller_id(), now());
   if silence.ends_at <= silence.starts_at or silence.ends_at > silence.starts_at + interval '366 days' then
     perform watchkeeper.refuse(argument || '.ends_at', 'must be after starts_at, and at most 366 days later');
   end if;
@@ -313,6 +333,7 @@ create function watchkeeper.store_heartbeat(argument text, given jsonb, at times
 language plpgsql security definer set search_path = '' as $$
 declare
   heartbeat watchkeeper.heartbeats;
+  old watchkeeper.heartbeats;
   token text;
   cron text := given ->> 'cron';
   fields jsonb;
@@ -334,6 +355,7 @@ begin
     end if;
   end if;
   select h.* into heartbeat from watchkeeper.heartbeats as h where h.name = given ->> 'name' for no key update;
+  old := heartbeat;
   if heartbeat.id is null then
     token := replace(gen_random_uuid()::text || gen_random_uuid()::text, '-', '');
     insert into watchkeeper.heartbeats as h (name, token_hash, period_s, cron)
@@ -345,8 +367,15 @@ begin
     grace_s = coalesce((given ->> 'grace_s')::numeric::integer, 300), severity = coalesce(given ->> 'severity', 'critical'),
     labels = coalesce(given -> 'labels', '{}'), paused = coalesce((given ->> 'paused')::boolean, false)
   where h.id = heartbeat.id returning h.* into heartbeat;
-  -- The first success is due a period from now: a job that never reports is late as well.
-  update watchkeeper.heartbeats as h set due_at = watchkeeper.next_beat(h, at) where h.id = heartbeat.id returning h.* into heartbeat;
+  -- The first success is due a period from now: a job that never reports is late as well. Saving the same again does
+  -- not put it off.
+  if heartbeat.due_at is null or (old.period_s, old.cron, old.time_zone, old.paused) is distinct from
+    (heartbeat.period_s, heartbeat.cron, heartbeat.time_zone, heartbeat.paused) then
+    update watchkeeper.heartbeats as h set due_at = watchkeeper.next_beat(h, at) where h.id = heartbeat.id returning h.* into heartbeat;
+  end if;
+  if heartbeat.paused then
+    perform watchkeeper.close_alert('heartbeat:' || heartbeat.id, 'the heartbeat was paused', at);
+  end if;
   return watchkeeper.heartbeat_document(heartbeat) || case when token is null then '{}' else jsonb_build_object('token', token) end;
 end
 $$;

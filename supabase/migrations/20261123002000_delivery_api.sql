@@ -126,8 +126,12 @@ begin
   perform watchkeeper.need_text('name', name, 100);
   case kind
     when 'channel' then perform watchkeeper.drop_channel(name, at); return;
-    when 'rotation' then delete from watchkeeper.rotations as r where r.name = delete_setting.name;
-    when 'escalation' then delete from watchkeeper.escalations as e where e.name = delete_setting.name;
+    when 'escalation' then perform watchkeeper.drop_escalation(name, at); return;
+    when 'rotation' then
+      if exists (select from watchkeeper.escalations as e, jsonb_array_elements(e.steps) as s where s -> 'on_call' ? name) then
+        raise sqlstate 'PT409' using message = format('name: an escalation still uses the rotation %s', name);
+      end if;
+      delete from watchkeeper.rotations as r where r.name = delete_setting.name;
     when 'route' then delete from watchkeeper.routes as r where r.name = delete_setting.name;
     when 'heartbeat' then
       perform watchkeeper.close_alert('heartbeat:' || h.id, 'the heartbeat was deleted', at) from watchkeeper.heartbeats as h where h.name = delete_setting.name;
@@ -203,6 +207,9 @@ declare
 begin
   perform watchkeeper.require_role('admin');
   found_channel := watchkeeper.channel_named('channel', channel);
+  if not found_channel.enabled then
+    raise sqlstate 'PT409' using message = format('channel: %s is switched off', found_channel.name);
+  end if;
   insert into watchkeeper.deliveries as d (channel_id, event, dedup_key, why, next_attempt_at, created_at)
   values (found_channel.id, 'test', 'test:' || gen_random_uuid(), 'a test', at, at) returning d.* into delivery;
   return watchkeeper.delivery_document(delivery);
@@ -215,11 +222,23 @@ language plpgsql security definer set search_path = '' as $$
 declare
   old watchkeeper.deliveries;
   again watchkeeper.deliveries;
+  alert public.system_alerts;
 begin
   perform watchkeeper.require_role('admin', 'responder');
+  -- The alert first, as everywhere.
+  select a.* into alert from public.system_alerts as a
+  where a.id = (select d.alert_id from watchkeeper.deliveries as d where d.id = delivery_id) for no key update;
   select d.* into old from watchkeeper.deliveries as d where d.id = delivery_id for no key update;
   if old.id is null then
     perform watchkeeper.not_found('delivery_id', 'delivery', delivery_id::text);
+  elsif old.status = 'cancelled' then
+    raise sqlstate 'PT409' using message = format('delivery_id: it was cancelled: %s', old.last_error);
+  elsif exists (select from watchkeeper.channels as c where c.id = old.channel_id and c.deleted_at is not null) then
+    raise sqlstate 'PT409' using message = 'delivery_id: the channel was deleted';
+  elsif exists (
+    select from watchkeeper.deliveries as d where d.dedup_key like old.dedup_key || ':again-%' and d.status in ('pending', 'sent')
+  ) then
+    raise sqlstate 'PT409' using message = 'delivery_id: it is being tried again already';
   elsif old.status = 'pending' then
     update watchkeeper.deliveries as d set next_attempt_at = at where d.id = old.id returning d.* into again;
   elsif old.status = 'sent' then
@@ -228,6 +247,10 @@ begin
     insert into watchkeeper.deliveries as d (alert_id, channel_id, event, dedup_key, why, next_attempt_at, created_at)
     values (old.alert_id, old.channel_id, old.event, old.dedup_key || ':again-' || extract(epoch from at), 'tried again by hand', at, at)
     returning d.* into again;
+    -- Whoever is told gets the end.
+    if old.event = 'trigger' and alert.status = 'resolved' then
+      perform watchkeeper.enqueue(alert, old.channel_id, 'resolve', 'resolved:again-' || extract(epoch from at), 'follows the trigger', 0, at);
+    end if;
   end if;
   return watchkeeper.delivery_document(again);
 end
@@ -359,9 +382,14 @@ declare
   n integer;
 begin
   perform watchkeeper.require_role('admin');
-  perform watchkeeper.need_shape('config', config, '{"type": "object", "additionalProperties": false, "properties": {
-    "targets": {"type": "array"}, "channels": {"type": "array"}, "rotations": {"type": "array"}, "escalations": {"type": "array"},
-    "routes": {"type": "array"}, "silences": {"type": "array"}, "heartbeats": {"type": "array"}}}');
+  perform watchkeeper.need_json('config', config, 'object', 4000000);
+  for name in select c.key from jsonb_each(config) as c loop
+    if name <> 'targets' and name not in (select k.plural from watchkeeper.setting_kinds() as k) then
+      perform watchkeeper.refuse('config.' || left(name, 60), format('is not known; known are targets, %s',
+        (select string_agg(k.plural, ', ' order by k.n) from watchkeeper.setting_kinds() as k)));
+    end if;
+    perform watchkeeper.need_list('config.' || name, config -> name, 1000, 4000000);
+  end loop;
   if config ? 'targets' then
     plan := jsonb_build_object('targets', watchkeeper.apply_targets(config -> 'targets', prune, false, at));
   end if;

@@ -251,11 +251,13 @@ def arguments(db: Db, rpc: str) -> dict[str, Any]:
         "save_override": {"rotation": "primary", "person": "b@example.org", "from_time": now,
                           "to_time": now + timedelta(hours=1)},
         **{f"delete_{kind}": {"name": name} for kind, name in (
-            ("channel", "spare"), ("route", "all"), ("escalation", "ladder"), ("rotation", "primary"), ("heartbeat", "backup"))},
+            ("channel", "spare"), ("route", "all"), ("escalation", "ladder"), ("rotation", "primary"),
+            ("heartbeat", "backup"))},
         "send_test": {"channel": "chat"},
         "retry_delivery": {"delivery_id": db.value("select id from watchkeeper.deliveries limit 1")},
         "save_delivery_settings": {"settings": {"storm_alerts": 20}},
-        "apply_config": {"config": {"channels": [{"name": "another", "kind": "chat"}]}, "prune": False, "dry_run": False},
+        "apply_config": {"config": {"channels": [{"name": "another", "kind": "chat"}]}, "prune": False,
+                         "dry_run": False},
     }  # fmt: skip
     return given.get(rpc, {})
 

@@ -318,6 +318,87 @@ class World:
             changes.append([each["transition"] for each in answer["transitions"]])
         return changes
 
+    # Delivery ------------------------------------------------------------------------------------------------------
+
+    def setting(self, what: str, seconds: float = 0, /, **given: Any) -> Json:
+        """Saves a channel, rotation, escalation, route or heartbeat."""
+        saved: Json = self.db.value(
+            "select watchkeeper.save_setting(%s, %s, %s)", what, given, self.at(seconds)
+        )
+        return saved
+
+    def channel(self, name: str = "chat", kind: str = "chat", **more: Any) -> str:
+        self.setting("channel", name=name, kind=kind, **more)
+        return name
+
+    def route(self, *channels: str, name: str = "all", **more: Any) -> Json:
+        return self.setting("route", name=name, channels=list(channels), **more)
+
+    def silence(self, start: datetime | str, end: datetime | str, **more: Any) -> Json:
+        times = [each if isinstance(each, str) else f"{each:%Y-%m-%dT%H:%M:%S}" for each in (start, end)]
+        given = {"comment": "a move", "starts_at": times[0], "ends_at": times[1], **more}
+        saved: Json = self.db.rpc("save_silence", silence=given)
+        return saved
+
+    def fire(
+        self, seconds: float, source: str = "anvil", severity: str = "critical", alert_type: str = "service_down",
+        target: Mapping[str, Any] | None = None, **metadata: Any,
+    ) -> Json | None:  # fmt: skip
+        """Opens the alert or joins it; returns the transition."""
+        transition: Json | None = self.db.value(
+            "select watchkeeper.raise_alert(%s, %s, %s, %s, %s, %s, %s, 1, %s, %s)",
+            f"{source}:{alert_type}", (target or {}).get("id"), source, alert_type, severity, f"{source} is {severity}",
+            {"kind": "uptime", "labels": {}, **metadata}, self.at(seconds), self.at(seconds),
+        )  # fmt: skip
+        return transition
+
+    def end(self, seconds: float, source: str = "anvil", alert_type: str = "service_down") -> Json | None:
+        transition: Json | None = self.db.value(
+            "select watchkeeper.close_alert(%s, 'recovered', %s)", f"{source}:{alert_type}", self.at(seconds)
+        )
+        return transition
+
+    def claim(self, seconds: float, most: int = 100, lease_s: int = 60) -> list[Json]:
+        messages: list[Json] = self.db.value(
+            "select watchkeeper.claim_deliveries(%s, %s, %s)", self.at(seconds), most, lease_s
+        )
+        return messages
+
+    def settle(self, seconds: float, messages: Iterable[Json], outcome: str = "sent", **more: Any) -> Json:
+        answer: Json = self.db.value(
+            "select watchkeeper.settle_deliveries(%s, %s)",
+            [
+                {"delivery_id": each["id"], "lease_id": message["lease_id"], "outcome": outcome, **more}
+                for message in messages
+                for each in message["deliveries"]
+            ],
+            self.at(seconds),
+        )
+        return answer
+
+    def send(self, seconds: float) -> list[tuple[str, str]]:
+        """Claims and sends until nothing is left; returns what went where."""
+        sent = []
+        while messages := self.claim(seconds):
+            self.settle(seconds, messages)
+            sent += [(m["channel"]["name"], m["event"]) for m in messages for _ in m["deliveries"]]
+        return sent
+
+    def ledger(self, source: str | None = None) -> list[tuple[str, str, str]]:
+        """(channel, event, status) in the order in which they were written."""
+        return self.db.rows(
+            "select c.name, d.event, d.status from watchkeeper.deliveries as d join watchkeeper.channels as c "
+            "on c.id = d.channel_id left join system_alerts as a on a.id = d.alert_id "
+            "where %s::text is null or a.source = %s order by d.seq",
+            source, source,
+        )  # fmt: skip
+
+    def held_by(self, source: str = "anvil") -> str | None:
+        held: str | None = self.db.value(
+            "select held_by from system_alerts where source = %s order by created_at desc limit 1", source
+        )
+        return held
+
     def summary(self, seconds: float) -> Json:
         answer: Json = self.db.value("select watchkeeper.get_system_health_summary(%s)", self.at(seconds))
         return answer
