@@ -5,7 +5,21 @@ import os
 import sys
 from collections.abc import Sequence
 
-from infra.cli import alerts, check, env, members, status, targets
+from infra.cli import (
+    alerts,
+    channels,
+    check,
+    config,
+    deliveries,
+    env,
+    heartbeats,
+    latency,
+    members,
+    oncall,
+    silences,
+    status,
+    targets,
+)
 from infra.cli.names import NotThere
 from infra.cli.render import Screen
 from infra.cli.yaml_file import FileError
@@ -13,6 +27,9 @@ from watchkeeper.errors import SettingsError, StoreError
 from watchkeeper.store import Store, StoreUnreachable
 
 OK, PROBLEM, USAGE = 0, 1, 2
+GROUPS = (
+    status, config, targets, check, alerts, channels, deliveries, oncall, silences, heartbeats, latency, members,
+)  # fmt: skip
 
 DESCRIPTION = """\
 See and change what Watchkeeper watches.
@@ -23,9 +40,11 @@ The Supabase project is taken from SUPABASE_URL and SUPABASE_SECRET_KEY if they 
 EXAMPLES = """\
 examples:
   watchkeeper status                          is everything well, and if not, what
-  watchkeeper targets apply targets.yaml --dry-run
+  watchkeeper apply watchkeeper.yaml --dry-run  targets, channels, routes and all else
   watchkeeper check anvil --kind blockchain   probe from here, record nothing
   watchkeeper alerts --status all --json
+  watchkeeper channels test ops               does a message get there
+  watchkeeper deliveries --status dead        what was told to whom, and what was not
   watchkeeper members grant ann@example.org responder
 
 exit codes: 0 all is well, 1 a problem was found, 2 it cannot be told: the command, a setting or a file is
@@ -72,7 +91,7 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for group in (status, targets, check, alerts, members):
+    for group in GROUPS:
         group.add_commands(commands)
     return top
 

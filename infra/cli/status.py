@@ -54,6 +54,8 @@ def show(summary: Json, screen: Screen) -> None:
     if targets := summary.get("targets"):
         screen.line("\nTargets")
         screen.table([[t["name"], word(t), t.get("reason") or ""] for t in targets], status_column=1)
+    if deliveries := summary.get("deliveries"):
+        screen.line(f"\nDeliveries  {screen.status(word(deliveries))}  {deliveries_line(deliveries, now)}")
     if unwatched := [label(name) for name in GROUPS if name not in watched]:
         screen.line(f"\nNot watched: {', '.join(unwatched)}")
 
@@ -88,6 +90,14 @@ def alerts_line(alerts: Json) -> str:
         return "no alert fires"
     critical, waiting = alerts.get("critical"), alerts.get("unacknowledged")
     return f"{alerts['firing']} firing ({critical} critical, {waiting} unacknowledged)"
+
+
+def deliveries_line(deliveries: Json, now: str) -> str:
+    """Does anybody hear of it? The warning if there is one, and the counts."""
+    oldest = age(deliveries.get("oldest_pending_at"), now)
+    waits = f", the oldest for {oldest}" if oldest else ""
+    counts = f"{number(deliveries.get('pending'))} pending{waits}, {number(deliveries.get('dead_24h'))} dead in 24 h"
+    return f"{clean(deliveries['reason'])} ({counts})" if deliveries.get("reason") else counts
 
 
 def pulse(monitoring: Json, now: str) -> str:

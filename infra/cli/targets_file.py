@@ -32,6 +32,11 @@ TARGET: Json = {
         "endpoint": {"type": ["string", "null"], "maxLength": 2000},
         "settings": {"type": ["object", "null"]},
         "labels": {"type": ["object", "null"], "additionalProperties": {"type": "string", "maxLength": 200}},
+        "depends_on": {
+            "type": ["array", "null"],
+            "maxItems": 20,
+            "items": {"type": "string", "minLength": 1, "maxLength": 100},
+        },
         "checks": {"type": ["object", "null"], "additionalProperties": {**CHECK, "type": ["object", "null"]}},
     },
 }
@@ -61,45 +66,57 @@ def loads(text: str, catalog: Mapping[str, Any], name: str = "targets.yaml") -> 
 
 def dump(targets: list[Json]) -> str:
     """The targets as a file that `load` takes unchanged; what only the database knows is left out."""
-    plain = [_as_written(target) for target in sorted(targets, key=lambda t: t["name"])]
-    return HEADER + yaml.dump(
-        {"targets": plain}, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100
-    )
+    return HEADER + write({"targets": as_written(targets)})
+
+
+def as_written(targets: list[Json]) -> list[Json]:
+    """The targets as one writes them by hand, in order."""
+    return [_as_written(target) for target in sorted(targets, key=lambda t: t["name"])]
+
+
+def write(data: Json) -> str:
+    """The data as YAML that `yaml_file` reads back unchanged."""
+    return yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
 
 
 def _checked(document: Document, catalog: Mapping[str, Any]) -> Document:
     if document.data is None:
         document.problem((), "is empty; it must hold `targets:` with a list")
     else:
-        _note(document, problems(FILE, document.data, ()))
-        targets = document.data.get("targets") if isinstance(document.data, dict) else None
-        for index, target in enumerate(targets if isinstance(targets, list) else []):
-            if isinstance(target, dict):
-                _note(document, _target_problems(target, ("targets", index), catalog))
-        _note(document, _repeated_names(targets))
+        note(document, problems(FILE, document.data, ()))
+        note(document, targets_problems(document.data, catalog))
     document.raise_problems()
     document.data = document.data["targets"]
     return document
 
 
-def _note(document: Document, found: Found) -> None:
+def targets_problems(data: object, catalog: Mapping[str, Any]) -> Found:
+    """What the shape alone does not show: names given twice, kinds that cannot work, parameters."""
+    targets = data.get("targets") if isinstance(data, dict) else None
+    for index, target in enumerate(targets if isinstance(targets, list) else []):
+        if isinstance(target, dict):
+            yield from _target_problems(target, ("targets", index), catalog)
+    yield from repeated_names(targets, "targets")
+
+
+def note(document: Document, found: Found) -> None:
     for place, text in found:
         document.problem(place, text)
 
 
-def _repeated_names(targets: object) -> Found:
+def repeated_names(items: object, section: str, key: str = "name") -> Found:
     seen: dict[str, int] = {}
-    for index, target in enumerate(targets if isinstance(targets, list) else []):
-        name = target.get("name") if isinstance(target, dict) else None
+    for index, item in enumerate(items if isinstance(items, list) else []):
+        name = item.get(key) if isinstance(item, dict) else None
         if not isinstance(name, str):
             continue
         if name in seen:
-            yield ("targets", index, "name"), f'"{name}" is also the name of targets[{seen[name]}]'
+            yield (section, index, key), f'"{name}" is also the {key} of {section}[{seen[name]}]'
         seen.setdefault(name, index)
 
 
 def _target_problems(target: Json, place: Place, catalog: Mapping[str, Any]) -> Found:
-    yield from _placeholders(target, place)
+    yield from placeholders(target, place)
     name, chain = target.get("name"), target.get("chain")
     if isinstance(name, str) and name != name.strip():
         yield (*place, "name"), "must not begin or end with a space"
@@ -138,17 +155,17 @@ def _check_problems(check: Json, place: Place, known: Mapping[str, Any]) -> Foun
         yield (*place, "timeout_s"), f"must not be longer than interval_s ({interval})"
 
 
-def _placeholders(value: object, place: Place) -> Iterator[tuple[Place, str]]:
+def placeholders(value: object, place: Place) -> Iterator[tuple[Place, str]]:
     if isinstance(value, str) and "${" in value:
         yield place, "placeholders such as ${NAME} are not supported; values are taken as they stand"
     elif isinstance(value, dict | list):
         pairs = value.items() if isinstance(value, dict) else enumerate(value)
         for key, item in pairs:
-            yield from _placeholders(item, (*place, key))
+            yield from placeholders(item, (*place, key))
 
 
 def _as_written(target: Json) -> Json:
-    plain = {key: target[key] for key in KEYS if target.get(key) not in (None, {}) or key == "name"}
+    plain = {key: target[key] for key in KEYS if target.get(key) not in (None, {}, []) or key == "name"}
     checks = target.get("checks") or {}
     if checks:
         plain["checks"] = {kind: _check_as_written(checks[kind]) for kind in sorted(checks)}

@@ -86,6 +86,26 @@ def test_only_ok_exits_with_zero(command: Command, status: str | None) -> None:
     assert command("status", "--json").code == 1
 
 
+WAITING = {"pending": 3, "overdue": 2, "oldest_pending_at": THEN, "dead_24h": 1, "unrouted": 0}
+
+
+def test_status_warns_that_nobody_hears_of_it(command: Command) -> None:
+    lost = {**WAITING, "status": "warning", "reason": "2 firing alerts reach nobody: no route matches"}
+    command.rpcs.answers["get_system_health_summary"] = lambda _: summary(status="warning", deliveries=lost)
+    ran = command("status")
+    assert ran.code == 1
+    assert (
+        "Deliveries  warning  2 firing alerts reach nobody: no route matches "
+        "(3 pending, the oldest for 3 min, 1 dead in 24 h)"
+    ) in ran.out
+
+
+def test_status_counts_what_waits(command: Command) -> None:
+    quiet = {"status": "ok", "reason": None, "pending": 0, "oldest_pending_at": None, "dead_24h": None}
+    command.rpcs.answers["get_system_health_summary"] = lambda _: summary(deliveries=quiet)
+    assert "Deliveries  ok  0 pending, unknown dead in 24 h" in command("status").out
+
+
 def test_a_dead_monitor_does_not_look_healthy(command: Command) -> None:
     blind = {"last_tick_at": None, "blind_since": THEN}
     command.rpcs.answers["get_system_health_summary"] = lambda _: summary(status="unknown", monitoring=blind)
@@ -126,7 +146,27 @@ def test_a_wrong_command_exits_with_two(command: Command, words: list[str]) -> N
 
 
 @pytest.mark.parametrize(
-    "words", [[], ["status"], ["targets"], ["targets", "apply"], ["check"], ["alerts"], ["members"]]
+    "words",
+    [
+        [],
+        ["status"],
+        ["apply"],
+        ["export"],
+        ["targets"],
+        ["targets", "apply"],
+        ["check"],
+        ["alerts"],
+        ["channels"],
+        ["channels", "test"],
+        ["deliveries"],
+        ["deliveries", "retry"],
+        ["oncall"],
+        ["silences"],
+        ["silences", "preview"],
+        ["heartbeats"],
+        ["latency"],
+        ["members"],
+    ],
 )
 def test_help_is_there_at_every_level(command: Command, words: list[str]) -> None:
     ran = command(*words, "--help")

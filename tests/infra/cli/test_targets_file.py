@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from infra.cli.targets_file import dump, loads
 from infra.cli.yaml_file import FileError
+from tests.support.near import near
 from watchkeeper.catalog import catalog
 
 CATALOG = catalog()
@@ -162,16 +163,6 @@ def test_any_label_survives_the_round_trip(texts: list[str]) -> None:
 
 def test_an_export_of_nothing_can_be_applied() -> None:
     assert loads(dump([]), CATALOG).data == []
-
-
-def near(value: object) -> st.SearchStrategy[Any]:
-    """The value, or something else in any of its places."""
-    odd = st.sampled_from([None, 0, -1, 1.5, True, "", "evm", "x", [], ["x"], {}, {"x": "y"}])
-    if isinstance(value, dict):
-        return odd | st.fixed_dictionaries({}, optional={key: near(item) for key, item in value.items()})
-    if isinstance(value, list):
-        return odd | st.tuples(*map(near, value)).map(list)
-    return st.just(value) | odd
 
 
 @settings(max_examples=300, deadline=None)

@@ -1,0 +1,33 @@
+"""`watchkeeper oncall`: who is on call, and how they are reached."""
+
+import argparse
+from typing import Any
+
+from infra.cli.lists import show_json
+from infra.cli.render import Screen
+from watchkeeper.store import Store
+
+
+def add_commands(commands: Any) -> None:
+    """Add `oncall`."""
+    command = commands.add_parser(
+        "oncall", help="who is on call", description="Exit code 1 if no channel reaches one of them."
+    )
+    command.add_argument("rotation", nargs="?", metavar="ROTATION", help="only this one")
+    command.add_argument("--at", metavar="TIME", help="at this moment, such as 2026-12-24T18:00+01:00")
+    command.add_argument("--json", action="store_true", help="print what the database says, as JSON")
+    command.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace, store: Store, screen: Screen) -> int:
+    found = store.who_is_on_call(args.rotation, args.at)
+    if args.json:
+        show_json(found, screen)
+    elif not found:
+        screen.line("no rotations; `watchkeeper apply FILE` adds some")
+    else:
+        reached = [", ".join(one["channels"]) or "NO CHANNEL reaches them" for one in found]
+        screen.table(
+            [[one["rotation"], one["person"], f"by {by}"] for one, by in zip(found, reached, strict=True)]
+        )
+    return int(any(not one["channels"] for one in found))
