@@ -6,6 +6,7 @@ import json
 import os
 import platform
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,16 @@ from infra.local.steps import LocalError
 REGION = "us-east-1"
 STACK = "watchkeeper"
 PACKAGES = "watchkeeper-packages"
+# How messages leave a laptop, unless the environment says otherwise: mail catchers such as Mailpit listen here.
+DELIVERY = {
+    "EmailFrom": ("EMAIL_FROM", "watchkeeper@localhost"),
+    "EmailTransport": ("EMAIL_TRANSPORT", "smtp"),
+    "SmtpHost": ("SMTP_HOST", HOST),
+    "SmtpPort": ("SMTP_PORT", "1025"),
+    "SmtpSecurity": ("SMTP_SECURITY", "none"),
+    "DashboardUrl": ("DASHBOARD_URL", ""),
+    "RunbookUrl": ("RUNBOOK_URL", ""),
+}
 SECRET_KEY_PARAMETER = "/watchkeeper/supabase-secret-key"  # noqa: S105  (its name, not its value)
 
 
@@ -35,6 +46,7 @@ class Aws:
         self.process = Process("aws", [PYTHON, "-m", "ministack"], state, env=self._environment())
 
     def _environment(self) -> dict[str, str]:
+        """Functions inherit it, so CHANNEL_... of the user's environment are where channels look for secrets."""
         return {
             **without_aws_settings(),
             "BIND_HOST": HOST,
@@ -98,6 +110,7 @@ class Aws:
             "SupabaseSecretKeyParameter": SECRET_KEY_PARAMETER,
             "PrivateTargets": "loopback",
             "LogRetentionDays": "1",
+            **delivery_parameters(),
         }
         command: list[str | Path] = [
             SAM, "deploy", "--template-file", folder / "template.yaml", "--stack-name", STACK,
@@ -122,6 +135,12 @@ class Aws:
         if reply.get("FunctionError"):
             raise LocalError(f"schedule_checks failed: {payload[:1500]}")
         return json.loads(payload)
+
+
+def delivery_parameters(env: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """The template's parameters for messages. What is empty is left to the template."""
+    given = {name: env.get(variable, "").strip() or usual for name, (variable, usual) in DELIVERY.items()}
+    return {name: value for name, value in given.items() if value}
 
 
 def architecture() -> str:

@@ -10,7 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
-from infra.cli.yaml_file import FileError
+from infra.cli.render import clean
+from infra.cli.yaml_file import FileError, read
 from infra.local.commands import stop_running
 from infra.local.credentials import write_private
 from infra.local.paths import LOCAL, STATE
@@ -24,6 +25,7 @@ from infra.local.supervisor import Supervisor
 from infra.local.view import View
 from watchkeeper.catalog import catalog
 from watchkeeper.errors import WatchkeeperError
+from watchkeeper.store import Store
 
 DEMO_TARGETS = LOCAL / "targets.yaml"
 DEMO_PORT = ":8545"
@@ -99,8 +101,10 @@ def _start(stack: Stack, pool: ThreadPoolExecutor, targets: Path | None) -> None
     if targets is None:
         with step("chain node (anvil)"):
             stack.anvil.start()
-    with step("targets") as current:
-        current.note = apply_targets(stack, targets)
+    with step("targets and channels") as current:
+        current.note, tokens = apply_config(stack, targets)
+    for name, token in tokens.items():
+        say(f"           heartbeat {clean(name)}: its token is {token}   (told this once; keep it)")
     aws.result()
     with step("first checks") as current:
         found = stack.aws.schedule_checks()
@@ -138,20 +142,33 @@ def create_admin(stack: Stack) -> None:
     write_private(stack.state / "env", "".join(f"{name}={value}\n" for name, value in values.items()))
 
 
-def apply_targets(stack: Stack, file: Path | None) -> str:
-    """Publishes what this version can check and makes the targets as the file says.
+def apply_config(stack: Stack, file: Path | None) -> tuple[str, dict[str, str]]:
+    """Publishes what this version can do and makes all as the file says; the plan in words, and new tokens.
 
     This is the one place where the stack uses the operator's command.
     """
-    from infra.cli.targets import apply_file  # noqa: PLC0415
+    from infra.cli.config import SIGNS, apply_file  # noqa: PLC0415
 
     with stack.store() as store:
         store.publish_catalog(catalog("loopback"))
         if file is None:
             file = stack.state / "targets.yaml"
             file.write_text(DEMO_TARGETS.read_text().replace(DEMO_PORT, f":{stack.ports.anvil_port}"))
-        plan = apply_file(store, file)
-    return ", ".join(f"{len(names)} {verb}" for verb, names in plan.items() if names)
+            applied = apply_file(store, file)
+        else:
+            applied = apply_file(store, file)
+            forget_demo(store, file)
+    counts = ", ".join(f"{n} {verb}" for verb in SIGNS if (n := applied.count(verb)))
+    return counts, applied.tokens
+
+
+def forget_demo(store: Store, file: Path) -> None:
+    """What an earlier `make up` without a file watched is gone, unless the file says so too."""
+    demo = {target["name"] for target in read(DEMO_TARGETS).data["targets"]}
+    wanted = {target["name"] for target in read(file).data.get("targets", [])}
+    for target in store.list_targets():
+        if target["name"] in demo - wanted and target["labels"].get("env") == "demo":
+            store.delete_target(target["id"])
 
 
 def greet(stack: Stack) -> None:

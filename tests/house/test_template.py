@@ -23,8 +23,7 @@ ALLOWED_ACTIONS = {
     "secretsmanager:GetSecretValue",  # who delivers: the secrets of channels
     "ses:SendEmail", "ses:SendRawEmail",  # who delivers: e-mail, as one sender
     "sns:Publish",  # who delivers: topics of one prefix
-    "sqs:SendMessage",  # workers nudge who delivers
-    "sqs:SendMessage*",  # schedule_checks wakes the workers; emulators know SendMessageBatch by its own name
+    "sqs:SendMessage*",  # schedule_checks wakes the workers, all wake who delivers; emulators know SendMessageBatch by its own name
     "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes",  # a worker's own queue
     "logs:CreateLogStream", "logs:PutLogEvents",  # its own log group
     "lambda:InvokeFunction",  # the scheduler's role, on the one function
@@ -112,7 +111,7 @@ def test_mail_goes_out_as_one_sender_and_to_topics_of_one_prefix() -> None:
 
 @pytest.mark.parametrize("name", sorted(n for n in of_type("AWS::IAM::Role") if n.startswith("Check")))
 def test_a_worker_sends_to_one_queue_only(name: str) -> None:
-    (statement,) = may(name, "sqs:SendMessage")
+    (statement,) = may(name, "sqs:SendMessage*")
     assert statement["Resource"] == {"Fn::GetAtt": ["Notifications", "Arn"]}
 
 

@@ -17,7 +17,10 @@ from infra.local.paths import PYTHON, ROOT
 from infra.local.ports import Ports, is_free
 from infra.local.postgres import Postgres
 from infra.local.processes import started_at
+from infra.local.stack import Stack
+from infra.local.up import apply_config
 from tests.support.console import Console, console
+from tests.support.parts import Api
 
 COMMAND: list[str | Path] = [PYTHON, "-m", "infra.local.up"]
 Up = Callable[[], AbstractContextManager[Console]]
@@ -114,3 +117,25 @@ def test_keys_are_kept_private(tmp_path: Path) -> None:
 
 def test_the_state_is_never_committed() -> None:
     assert "/.watchkeeper/" in (ROOT / ".gitignore").read_text().splitlines()
+
+
+def test_a_file_of_ones_own_replaces_the_demo(stack: Stack, api: Api, tmp_path: Path) -> None:  # noqa: ARG001
+    """`api`: it has to run."""
+    counts, _ = apply_config(stack, None)
+    assert counts == "1 created"
+    file = tmp_path / "my.yaml"
+    file.write_text(
+        "targets: [{name: mine, endpoint: 'http://127.0.0.1:9/', checks: {uptime: {}}}]\n"
+        "channels: [{name: hook, kind: webhook, secrets: {url: 'env:CHANNEL_HOOK'}}]\n"
+        "routes: [{name: all, channels: [hook]}]\n"
+        "heartbeats: [{name: backup, period_s: 3600}]\n"
+    )
+    counts, tokens = apply_config(stack, file)
+    with stack.store() as store:
+        names = {target["name"]: target["id"] for target in store.list_targets()}
+        store.delete_target(names["mine"])
+        store.delete_route("all")
+        store.delete_channel("hook")
+        store.delete_heartbeat("backup")
+    assert (counts, list(tokens)) == ("4 created", ["backup"])
+    assert "anvil" not in names
