@@ -23,7 +23,7 @@ ALLOWED_ACTIONS = {
     "secretsmanager:GetSecretValue",  # who delivers: the secrets of channels
     "ses:SendEmail", "ses:SendRawEmail",  # who delivers: e-mail, as one sender
     "sns:Publish",  # who delivers: topics of one prefix
-    "sqs:SendMessage*",  # schedule_checks wakes the workers, all wake who delivers; emulators know SendMessageBatch by its own name
+    "sqs:SendMessage*",  # to wake others; emulators know SendMessageBatch by its own name
     "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes",  # a worker's own queue
     "logs:CreateLogStream", "logs:PutLogEvents",  # its own log group
     "lambda:InvokeFunction",  # the scheduler's role, on the one function
