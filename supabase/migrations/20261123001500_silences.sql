@@ -47,7 +47,7 @@ begin
       when 'FREQ' then true
       when 'INTERVAL' then part.value ~ '^[1-9]\d{0,2}$'
       when 'COUNT' then part.value ~ '^[1-9]\d{0,3}$'
-      when 'UNTIL' then part.value ~ '^\d{8}(T\d{6}Z?)?$'
+      when 'UNTIL' then part.value ~ '^\d{8}(T([01]\d|2[0-3])[0-5]\d[0-5]\dZ?)?$'
       when 'BYDAY' then part.value ~ case parts ->> 'FREQ' when 'MONTHLY' then '^(-?[1-5])?(MO|TU|WE|TH|FR|SA|SU)(,(-?[1-5])?(MO|TU|WE|TH|FR|SA|SU))*$'
         else '^(MO|TU|WE|TH|FR|SA|SU)(,(MO|TU|WE|TH|FR|SA|SU))*$' end
       when 'BYMONTHDAY' then part.value ~ '^-?([1-9]|[12]\d|3[01])(,-?([1-9]|[12]\d|3[01]))*$' and parts ->> 'FREQ' <> 'WEEKLY'

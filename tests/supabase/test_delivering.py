@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import psycopg
 import pytest
+from psycopg.types.json import Jsonb
 
 from tests.supabase.test_outbox import acknowledge
 from tests.supabase.world import Db, Json, World, anything, finding, only, refused, result
@@ -480,7 +481,7 @@ def test_a_bad_settlement_is_refused_by_name_and_settles_nothing(
     told: World, wrong: Any, naming: str
 ) -> None:
     with refused(told.db, "22023", naming=naming):
-        told.db.rpc("settle_deliveries", settlements=psycopg.types.json.Jsonb(wrong))
+        told.db.rpc("settle_deliveries", settlements=Jsonb(wrong))
 
 
 @pytest.mark.parametrize(("given", "naming"), [
