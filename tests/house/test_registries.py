@@ -1,4 +1,4 @@
-"""One more check or chain is a file, its test, a line in the registry and a README row: none is missing."""
+"""One more check, chain or notifier is a file, its test, a line in the registry and a README row: none is missing."""
 
 from pathlib import Path
 
@@ -7,6 +7,7 @@ import pytest
 from watchkeeper.chains import CHAINS
 from watchkeeper.checks import CHECKS
 from watchkeeper.model import KINDS
+from watchkeeper.notifiers import NOTIFIERS
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "functions" / "watchkeeper"
@@ -25,17 +26,22 @@ def test_every_chain_family_has_its_file() -> None:
     assert set(CHAINS) <= modules("chains")
 
 
+def test_every_notifier_file_is_registered_under_its_name() -> None:
+    assert set(NOTIFIERS) == modules("notifiers")
+    assert all(notifier.kind == name for name, notifier in NOTIFIERS.items())
+
+
 @pytest.mark.parametrize(
     "file", sorted(PACKAGE.glob("*/*.py")), ids=lambda file: f"{file.parent.name}/{file.stem}"
 )
-def test_every_check_and_chain_has_a_test_file(file: Path) -> None:
+def test_every_check_chain_and_notifier_has_a_test_file(file: Path) -> None:
     if file.stem == "__init__":
         return
     assert (ROOT / "tests" / "watchkeeper" / file.parent.name / f"test_{file.name}").is_file()
 
 
-@pytest.mark.parametrize("name", [*CHECKS, *CHAINS])
-def test_every_check_and_chain_has_its_row_in_the_readme(name: str) -> None:
+@pytest.mark.parametrize("name", [*CHECKS, *CHAINS, *NOTIFIERS])
+def test_every_check_chain_and_notifier_has_its_row_in_the_readme(name: str) -> None:
     assert f"| `{name}` |" in (ROOT / "README.md").read_text()
 
 
@@ -50,3 +56,10 @@ def test_every_kind_has_its_queue_and_its_function() -> None:
         assert f"\n  Check{kind.capitalize()}:\n" in template
         assert f"\n  {kind.capitalize()}Checks:\n" in template
         assert f"{kind.upper()}_QUEUE_URL:" in template
+
+
+@pytest.mark.parametrize("kind", NOTIFIERS)
+def test_the_row_of_a_notifier_names_its_settings_and_secrets(kind: str) -> None:
+    (row,) = [r for r in (ROOT / "README.md").read_text().splitlines() if r.startswith(f"| `{kind}` |")]
+    named = [*NOTIFIERS[kind].Config.model_fields, *NOTIFIERS[kind].secrets]
+    assert [name for name in named if f"`{name}`" not in row] == []
