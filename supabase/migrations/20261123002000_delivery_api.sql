@@ -128,7 +128,7 @@ begin
     when 'channel' then perform watchkeeper.drop_channel(name, at); return;
     when 'escalation' then perform watchkeeper.drop_escalation(name, at); return;
     when 'rotation' then
-      if exists (select from watchkeeper.escalations as e, jsonb_array_elements(e.steps) as s where s -> 'on_call' ? name) then
+      if exists (select from watchkeeper.escalations as e, jsonb_array_elements(e.steps) as s where s -> 'on_call' ? delete_setting.name) then
         raise sqlstate 'PT409' using message = format('name: an escalation still uses the rotation %s', name);
       end if;
       delete from watchkeeper.rotations as r where r.name = delete_setting.name;
@@ -519,29 +519,26 @@ $$;
 create function public.export_config() returns jsonb
 language sql stable set search_path = '' as 'select watchkeeper.export_config()';
 
-do $$
-declare
-  name text;
-begin
-  foreach name in array array[
-    'list_channels(timestamptz)', 'list_deliveries(uuid, text, text, bigint, integer)', 'list_settings(text, timestamptz)',
-    'who_is_on_call(text, timestamptz)', 'save_setting(text, jsonb, timestamptz)', 'save_silence(jsonb)',
-    'preview_silence(jsonb, timestamptz)', 'end_silence(uuid, timestamptz)', 'save_override(text, text, timestamptz, timestamptz)',
-    'delete_setting(text, text, timestamptz)', 'send_test(text, timestamptz)', 'retry_delivery(uuid, timestamptz)',
-    'save_delivery_settings(jsonb)', 'get_alert_latency(integer, timestamptz)',
-    'apply_config(jsonb, boolean, boolean, timestamptz)', 'plan_config(jsonb, boolean, timestamptz)', 'export_config()'
-  ] loop
-    execute format('grant execute on function watchkeeper.%s to authenticated, service_role', name);
-  end loop;
-  foreach name in array array[
-    'list_channels()', 'list_deliveries(uuid, text, text, bigint, integer)', 'list_routes()', 'list_escalations()', 'list_rotations()',
-    'list_silences()', 'list_heartbeats()', 'who_is_on_call(text, timestamptz)', 'save_channel(jsonb)', 'save_route(jsonb)',
-    'save_escalation(jsonb)', 'save_rotation(jsonb)', 'save_heartbeat(jsonb)', 'save_silence(jsonb)', 'preview_silence(jsonb)',
-    'end_silence(uuid)', 'save_override(text, text, timestamptz, timestamptz)', 'delete_channel(text)', 'delete_route(text)',
-    'delete_escalation(text)', 'delete_rotation(text)', 'delete_heartbeat(text)', 'send_test(text)', 'retry_delivery(uuid)',
-    'save_delivery_settings(jsonb)', 'get_alert_latency(integer)', 'apply_config(jsonb, boolean, boolean)', 'export_config()'
-  ] loop
-    execute format('grant execute on function public.%s to authenticated, service_role', name);
-  end loop;
-end
-$$;
+grant execute on function
+  watchkeeper.list_channels(timestamptz), watchkeeper.list_deliveries(uuid, text, text, bigint, integer),
+  watchkeeper.list_settings(text, timestamptz), watchkeeper.who_is_on_call(text, timestamptz),
+  watchkeeper.save_setting(text, jsonb, timestamptz), watchkeeper.save_silence(jsonb),
+  watchkeeper.preview_silence(jsonb, timestamptz), watchkeeper.end_silence(uuid, timestamptz),
+  watchkeeper.save_override(text, text, timestamptz, timestamptz),
+  watchkeeper.delete_setting(text, text, timestamptz), watchkeeper.send_test(text, timestamptz),
+  watchkeeper.retry_delivery(uuid, timestamptz), watchkeeper.save_delivery_settings(jsonb),
+  watchkeeper.get_alert_latency(integer, timestamptz), watchkeeper.apply_config(jsonb, boolean, boolean, timestamptz),
+  watchkeeper.plan_config(jsonb, boolean, timestamptz), watchkeeper.export_config()
+to authenticated, service_role;
+
+grant execute on function
+  public.list_channels(), public.list_deliveries(uuid, text, text, bigint, integer), public.list_routes(),
+  public.list_escalations(), public.list_rotations(), public.list_silences(), public.list_heartbeats(),
+  public.who_is_on_call(text, timestamptz), public.save_channel(jsonb), public.save_route(jsonb),
+  public.save_escalation(jsonb), public.save_rotation(jsonb), public.save_heartbeat(jsonb),
+  public.save_silence(jsonb), public.preview_silence(jsonb), public.end_silence(uuid),
+  public.save_override(text, text, timestamptz, timestamptz), public.delete_channel(text), public.delete_route(text),
+  public.delete_escalation(text), public.delete_rotation(text), public.delete_heartbeat(text), public.send_test(text),
+  public.retry_delivery(uuid), public.save_delivery_settings(jsonb), public.get_alert_latency(integer),
+  public.apply_config(jsonb, boolean, boolean), public.export_config()
+to authenticated, service_role;
