@@ -106,6 +106,20 @@ def test_what_fires_reaches_its_channel_signed(
     expected = hmac.new(b"s3cret-signing-key", f"{signed['t']}.".encode() + body, hashlib.sha256)
     assert hmac.compare_digest(signed["v1"], expected.hexdigest())
     assert json.loads(body)["alerts"][0]["alert_type"] == "service_down"
+    said = logged(aws, "check-uptime")
+    assert "service_down" in said
+    assert "no nudge" not in said
+
+
+def logged(aws: Aws, name: str) -> str:
+    """All that the function of that name logged."""
+    logs, group = aws.client("logs"), f"/watchkeeper/local/{name}"
+    streams = logs.describe_log_streams(logGroupName=group)["logStreams"]
+    events = [
+        logs.get_log_events(logGroupName=group, logStreamName=stream["logStreamName"])["events"]
+        for stream in streams
+    ]
+    return "\n".join(event["message"] for stream in events for event in stream)
 
 
 def wait_until(happened: Callable[[], bool], timeout_s: float) -> None:
