@@ -24,6 +24,7 @@ create table watchkeeper.rotations (
   name text not null unique check (length(name) between 1 and 100),
   time_zone text not null,
   -- local time of the first hand-over; the others follow every shift_days
+  -- squawk-ignore prefer-timestamp-tz
   starts_at timestamp not null,
   shift_days integer not null check (shift_days between 1 and 366),
   people text[] not null check (cardinality(people) between 1 and 100)

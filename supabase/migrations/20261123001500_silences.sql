@@ -6,7 +6,9 @@ create table watchkeeper.silences (
   comment text not null check (length(comment) between 1 and 1000),
   match jsonb not null default '{}' check (jsonb_typeof(match) = 'object'),
   -- the first window, in local time of time_zone
+  -- squawk-ignore prefer-timestamp-tz
   starts_at timestamp not null,
+  -- squawk-ignore prefer-timestamp-tz
   ends_at timestamp not null,
   time_zone text not null default 'UTC',
   rrule text check (length(rrule) <= 500),

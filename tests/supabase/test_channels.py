@@ -162,8 +162,13 @@ def test_a_rotation_goes_round_and_reaches_back_before_its_start(world: World) -
 def test_the_override_that_began_last_wins_and_ends(world: World) -> None:
     world.setting("rotation", name="primary", starts_at="2026-01-05T00:00", people=["anna@example.org"])
     for person, start, end in (("bert@example.org", 10, 20), ("cleo@example.org", 12, 14)):
-        world.db.rpc("save_override", rotation="primary", person=person, from_time=world.moment(f"2026-01-05T{start}:00+00:00"),
-                     to_time=world.moment(f"2026-01-05T{end}:00+00:00"))  # fmt: skip
+        world.db.rpc(
+            "save_override",
+            rotation="primary",
+            person=person,
+            from_time=world.moment(f"2026-01-05T{start}:00+00:00"),
+            to_time=world.moment(f"2026-01-05T{end}:00+00:00"),
+        )
     names = [on_call(world, f"2026-01-05T{hour:02}:00+00:00")[:4] for hour in (9, 10, 12, 13, 14, 20)]
     assert names == ["anna", "bert", "cleo", "cleo", "bert", "anna"]
 

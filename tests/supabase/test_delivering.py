@@ -470,13 +470,23 @@ GOOD: Json = {"delivery_id": str(uuid4()), "lease_id": str(uuid4()), "outcome": 
     [
         *((value, "settlements") for value in anything({}, "x", 1, None)),
         *(([value], "settlements[0]") for value in anything(1, "x", None, [], {})),
-        *(([{**GOOD, **more}], f"settlements[0].{key}") for key, more in anything(
-            ("nope", {"nope": 1}), ("outcome", {"outcome": "lost"}), ("lease_id", {"lease_id": "x"}),
-            ("delivery_id", {"delivery_id": 1}), ("provider_id", {"provider_id": "x" * 501}), ("thread", {"thread": "x"}),
-            ("retry_after_s", {"retry_after_s": -1}), ("retry_after_s", {"retry_after_s": 86401}), ("error", {"error": 7}))),
+        *(
+            ([{**GOOD, **more}], f"settlements[0].{key}")
+            for key, more in anything(
+                ("nope", {"nope": 1}),
+                ("outcome", {"outcome": "lost"}),
+                ("lease_id", {"lease_id": "x"}),
+                ("delivery_id", {"delivery_id": 1}),
+                ("provider_id", {"provider_id": "x" * 501}),
+                ("thread", {"thread": "x"}),
+                ("retry_after_s", {"retry_after_s": -1}),
+                ("retry_after_s", {"retry_after_s": 86401}),
+                ("error", {"error": 7}),
+            )
+        ),
         ([GOOD, {**GOOD, "outcome": 1}], "settlements[1].outcome"),
     ],
-)  # fmt: skip
+)
 def test_a_bad_settlement_is_refused_by_name_and_settles_nothing(
     told: World, wrong: Any, naming: str
 ) -> None:

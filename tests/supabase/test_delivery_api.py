@@ -18,12 +18,35 @@ CONFIG: Json = {
         {"name": "chat", "kind": "chat", "config": {"room": "ops"}, "secrets": {"url": "env:CHANNEL_CHAT"}},
         {"name": "phone", "kind": "pager", "person": "anna@example.org", "rate_per_minute": 10},
     ],
-    "rotations": [{"name": "primary", "people": ["anna@example.org"], "starts_at": "2026-01-05T09:00", "time_zone": "Europe/Berlin"}],
-    "escalations": [{"name": "ladder", "steps": [{"after_s": 60, "on_call": ["primary"], "channels": ["phone"]}]}],
-    "routes": [{"name": "all", "channels": ["chat"], "escalation": "ladder", "hours": {"from": "09:00", "to": "17:00"}}],
-    "silences": [{"comment": "weekly", "starts_at": "2026-01-05T09:00", "ends_at": "2026-01-05T10:00", "rrule": "FREQ=WEEKLY"}],
+    "rotations": [
+        {
+            "name": "primary",
+            "people": ["anna@example.org"],
+            "starts_at": "2026-01-05T09:00",
+            "time_zone": "Europe/Berlin",
+        }
+    ],
+    "escalations": [
+        {"name": "ladder", "steps": [{"after_s": 60, "on_call": ["primary"], "channels": ["phone"]}]}
+    ],
+    "routes": [
+        {
+            "name": "all",
+            "channels": ["chat"],
+            "escalation": "ladder",
+            "hours": {"from": "09:00", "to": "17:00"},
+        }
+    ],
+    "silences": [
+        {
+            "comment": "weekly",
+            "starts_at": "2026-01-05T09:00",
+            "ends_at": "2026-01-05T10:00",
+            "rrule": "FREQ=WEEKLY",
+        }
+    ],
     "heartbeats": [{"name": "backup", "cron": "30 2 * * *"}],
-}  # fmt: skip
+}
 KINDS = list(CONFIG)
 
 
@@ -104,14 +127,25 @@ def test_a_big_file_is_taken(world: World) -> None:
     assert len(verdicts(apply(world, {"channels": lines}), "created")) == 900
 
 
-@pytest.mark.parametrize(("naming", "wrong"), [
-    *(("config", value) for value in anything([], "x", 1, None)),
-    ("config.nope", {"nope": []}), *((f"config.{kind}", {kind: {}}) for kind in KINDS),
-    *((f"{kind}[0]", {kind: [value]}) for kind in KINDS for value in anything(1, "x", [], {}, None)),
-    *((f"{kind}[0].nope", {kind: [{**CONFIG[kind][0], "nope": 1}]}) for kind in ("channels", "rotations", "silences", "heartbeats")),
-    ("channels[1]", {"channels": [CONFIG["channels"][0]] * 2}), ("silences[1]", {"silences": CONFIG["silences"] * 2}),
-    ("channels[0].secrets.url", {"channels": [{**CONFIG["channels"][0], "secrets": {"url": "https://hooks.example.org/T0/B0"}}]}),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("naming", "wrong"),
+    [
+        *(("config", value) for value in anything([], "x", 1, None)),
+        ("config.nope", {"nope": []}),
+        *((f"config.{kind}", {kind: {}}) for kind in KINDS),
+        *((f"{kind}[0]", {kind: [value]}) for kind in KINDS for value in anything(1, "x", [], {}, None)),
+        *(
+            (f"{kind}[0].nope", {kind: [{**CONFIG[kind][0], "nope": 1}]})
+            for kind in ("channels", "rotations", "silences", "heartbeats")
+        ),
+        ("channels[1]", {"channels": [CONFIG["channels"][0]] * 2}),
+        ("silences[1]", {"silences": CONFIG["silences"] * 2}),
+        (
+            "channels[0].secrets.url",
+            {"channels": [{**CONFIG["channels"][0], "secrets": {"url": "https://hooks.example.org/T0/B0"}}]},
+        ),
+    ],
+)
 def test_a_bad_file_is_refused_by_name(world: World, naming: str, wrong: Any) -> None:
     with refused(world.db, "22023", naming=naming):
         world.db.run("select public.apply_config(%s)", Jsonb(wrong))
@@ -122,18 +156,41 @@ def test_a_bad_file_is_refused_by_name(world: World, naming: str, wrong: Any) ->
 CHANNEL: Json = {"name": "chat", "kind": "chat"}
 
 
-@pytest.mark.parametrize(("naming", "wrong"), [
-    *(("channel", value) for value in anything([], 1, "x")),
-    ("channel.name", {"kind": "chat"}), ("channel.kind", {"name": "x"}), ("channel.kind", {**CHANNEL, "kind": "fax"}),
-    ("channel.nope", {**CHANNEL, "nope": 1}), ("channel.name", {**CHANNEL, "name": ""}), ("channel.config", {**CHANNEL, "config": []}),
-    ("channel.config.nope", {**CHANNEL, "config": {"nope": 1}}), ("channel.config.to", {"name": "x", "kind": "mail"}),
-    ("channel.secrets.password", {"name": "x", "kind": "mail", "config": {"to": "a@example.org"}}),
-    ("channel.secrets.nope", {**CHANNEL, "secrets": {"nope": "env:CHANNEL_X"}}),
-    *(("channel.secrets.url", {**CHANNEL, "secrets": {"url": ref}}) for ref in anything(
-        "", "hunter2", "env:HOME", "env:CHANNEL_", "env:CHANNEL_x", "ssm:/other/x", "secretsmanager:prod/db", None, 7,
-        "ssm:/watchkeeper/channels/", "ssm:/watchkeeper/channels/a b", "env:CHANNEL_A\nB")),
-    ("channel.rate_per_minute", {**CHANNEL, "rate_per_minute": 0}), ("channel.enabled", {**CHANNEL, "enabled": 1}),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("naming", "wrong"),
+    [
+        *(("channel", value) for value in anything([], 1, "x")),
+        ("channel.name", {"kind": "chat"}),
+        ("channel.kind", {"name": "x"}),
+        ("channel.kind", {**CHANNEL, "kind": "fax"}),
+        ("channel.nope", {**CHANNEL, "nope": 1}),
+        ("channel.name", {**CHANNEL, "name": ""}),
+        ("channel.config", {**CHANNEL, "config": []}),
+        ("channel.config.nope", {**CHANNEL, "config": {"nope": 1}}),
+        ("channel.config.to", {"name": "x", "kind": "mail"}),
+        ("channel.secrets.password", {"name": "x", "kind": "mail", "config": {"to": "a@example.org"}}),
+        ("channel.secrets.nope", {**CHANNEL, "secrets": {"nope": "env:CHANNEL_X"}}),
+        *(
+            ("channel.secrets.url", {**CHANNEL, "secrets": {"url": ref}})
+            for ref in anything(
+                "",
+                "hunter2",
+                "env:HOME",
+                "env:CHANNEL_",
+                "env:CHANNEL_x",
+                "ssm:/other/x",
+                "secretsmanager:prod/db",
+                None,
+                7,
+                "ssm:/watchkeeper/channels/",
+                "ssm:/watchkeeper/channels/a b",
+                "env:CHANNEL_A\nB",
+            )
+        ),
+        ("channel.rate_per_minute", {**CHANNEL, "rate_per_minute": 0}),
+        ("channel.enabled", {**CHANNEL, "enabled": 1}),
+    ],
+)
 def test_a_bad_channel_is_refused_by_name(world: World, naming: str, wrong: Any) -> None:
     with refused(world.db, "22023", naming=naming):
         world.db.run("select public.save_channel(%s)", Jsonb(wrong))
@@ -147,23 +204,67 @@ def test_a_secret_is_kept_as_a_reference(world: World, ref: str) -> None:
     assert only(world.db.rpc("list_channels"))["secrets"] == {"url": ref}
 
 
-@pytest.mark.parametrize(("state", "rpc", "naming", "wrong"), [
-    ("22023", "save_route", "route.channels", {"name": "x"}), ("22023", "save_route", "route.match.nope", {"name": "x", "match": {"nope": 1}}),
-    ("PT404", "save_route", "route.channels", {"name": "x", "channels": ["nobody"]}),
-    ("PT404", "save_route", "route.escalation", {"name": "x", "escalation": "none"}),
-    *(("22023", "save_route", f"route.hours{path}", {"name": "x", "channels": ["chat"], "hours": hours}) for path, hours in anything(
-        ("", []), (".nope", {"nope": 1}), (".from", {"from": "9"}), (".to", {"to": "24:01"}), (".days", {"days": []}),
-        (".days[0]", {"days": ["someday"]}), (".time_zone", {"time_zone": "Mars"}))),
-    ("22023", "save_route", "route.remind_every_s", {"name": "x", "channels": ["chat"], "remind_every_s": 59}),
-    ("22023", "save_escalation", "escalation.steps", {"name": "x", "steps": []}),
-    ("22023", "save_escalation", "escalation.steps[0].after_s", {"name": "x", "steps": [{}]}),
-    ("PT404", "save_escalation", "escalation.steps[0].channels", {"name": "x", "steps": [{"after_s": 0, "channels": ["nobody"]}]}),
-    ("PT404", "save_escalation", "escalation.steps[0].on_call", {"name": "x", "steps": [{"after_s": 0, "on_call": ["none"]}]}),
-    ("22023", "save_rotation", "rotation.people", {"name": "x", "starts_at": "2026-01-05T09:00", "people": []}),
-    ("22023", "save_rotation", "rotation.starts_at", {"name": "x", "starts_at": "2026-02-30T09:00", "people": ["a@b"]}),
-    ("22023", "save_rotation", "rotation.time_zone", {"name": "x", "starts_at": "2026-01-05T09:00", "people": ["a@b"], "time_zone": ""}),
-    ("22023", "save_delivery_settings", "settings.nope", {"nope": 1}), ("22023", "save_delivery_settings", "settings.storm_alerts", {"storm_alerts": 1}),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("state", "rpc", "naming", "wrong"),
+    [
+        ("22023", "save_route", "route.channels", {"name": "x"}),
+        ("22023", "save_route", "route.match.nope", {"name": "x", "match": {"nope": 1}}),
+        ("PT404", "save_route", "route.channels", {"name": "x", "channels": ["nobody"]}),
+        ("PT404", "save_route", "route.escalation", {"name": "x", "escalation": "none"}),
+        *(
+            ("22023", "save_route", f"route.hours{path}", {"name": "x", "channels": ["chat"], "hours": hours})
+            for path, hours in anything(
+                ("", []),
+                (".nope", {"nope": 1}),
+                (".from", {"from": "9"}),
+                (".to", {"to": "24:01"}),
+                (".days", {"days": []}),
+                (".days[0]", {"days": ["someday"]}),
+                (".time_zone", {"time_zone": "Mars"}),
+            )
+        ),
+        (
+            "22023",
+            "save_route",
+            "route.remind_every_s",
+            {"name": "x", "channels": ["chat"], "remind_every_s": 59},
+        ),
+        ("22023", "save_escalation", "escalation.steps", {"name": "x", "steps": []}),
+        ("22023", "save_escalation", "escalation.steps[0].after_s", {"name": "x", "steps": [{}]}),
+        (
+            "PT404",
+            "save_escalation",
+            "escalation.steps[0].channels",
+            {"name": "x", "steps": [{"after_s": 0, "channels": ["nobody"]}]},
+        ),
+        (
+            "PT404",
+            "save_escalation",
+            "escalation.steps[0].on_call",
+            {"name": "x", "steps": [{"after_s": 0, "on_call": ["none"]}]},
+        ),
+        (
+            "22023",
+            "save_rotation",
+            "rotation.people",
+            {"name": "x", "starts_at": "2026-01-05T09:00", "people": []},
+        ),
+        (
+            "22023",
+            "save_rotation",
+            "rotation.starts_at",
+            {"name": "x", "starts_at": "2026-02-30T09:00", "people": ["a@b"]},
+        ),
+        (
+            "22023",
+            "save_rotation",
+            "rotation.time_zone",
+            {"name": "x", "starts_at": "2026-01-05T09:00", "people": ["a@b"], "time_zone": ""},
+        ),
+        ("22023", "save_delivery_settings", "settings.nope", {"nope": 1}),
+        ("22023", "save_delivery_settings", "settings.storm_alerts", {"storm_alerts": 1}),
+    ],
+)
 def test_bad_settings_are_refused_by_name(
     world: World, state: str, rpc: str, naming: str, wrong: Json
 ) -> None:

@@ -169,8 +169,11 @@ CRON = st.tuples(
 
 
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(cron=CRON, zone=st.sampled_from(["UTC", "Asia/Kolkata"]),
-       after=st.datetimes(datetime(2026, 1, 1), datetime(2026, 6, 1), timezones=st.just(UTC)))  # fmt: skip  # noqa: DTZ001
+@given(
+    cron=CRON,
+    zone=st.sampled_from(["UTC", "Asia/Kolkata"]),
+    after=st.datetimes(datetime(2026, 1, 1), datetime(2026, 6, 1), timezones=st.just(UTC)),
+)
 def test_cron_means_what_cron_means(world: World, cron: str, zone: str, after: datetime) -> None:
     expected = next_run(cron, zone, after)
     if expected is not None:
@@ -204,16 +207,48 @@ def test_names_and_leap_days_are_understood(world: World) -> None:
         ) == world.moment(due)
 
 
-@pytest.mark.parametrize(("naming", "wrong"), [
-    ("heartbeat.name: is missing", {"period_s": 60}), ("heartbeat: needs either", {"name": "x"}),
-    ("heartbeat: needs either", {"name": "x", "period_s": 60, "cron": "* * * * *"}),
-    *((f"heartbeat.{key}", {"name": "x", "period_s": 60, key: value}) for key, value in anything(
-        ("nope", 1), ("period_s", 29), ("period_s", 31622401), ("grace_s", -1), ("severity", "info"), ("labels", {"a": 1}),
-        ("paused", "yes"), ("time_zone", "Mars/Base"), ("token", "chosen"))),
-    *(("heartbeat.cron", {"name": "x", "cron": cron}) for cron in anything(
-        "", "* * * *", "* * * * * *", "60 * * * *", "* 24 * * *", "* * 0 * *", "* * * 13 *", "* * * * 8", "*/0 * * * *",
-        "5-1 * * * *", "x * * * *", "0 0 31 2 *", "@daily", 7, "1,,2 * * * *")),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("naming", "wrong"),
+    [
+        ("heartbeat.name: is missing", {"period_s": 60}),
+        ("heartbeat: needs either", {"name": "x"}),
+        ("heartbeat: needs either", {"name": "x", "period_s": 60, "cron": "* * * * *"}),
+        *(
+            (f"heartbeat.{key}", {"name": "x", "period_s": 60, key: value})
+            for key, value in anything(
+                ("nope", 1),
+                ("period_s", 29),
+                ("period_s", 31622401),
+                ("grace_s", -1),
+                ("severity", "info"),
+                ("labels", {"a": 1}),
+                ("paused", "yes"),
+                ("time_zone", "Mars/Base"),
+                ("token", "chosen"),
+            )
+        ),
+        *(
+            ("heartbeat.cron", {"name": "x", "cron": cron})
+            for cron in anything(
+                "",
+                "* * * *",
+                "* * * * * *",
+                "60 * * * *",
+                "* 24 * * *",
+                "* * 0 * *",
+                "* * * 13 *",
+                "* * * * 8",
+                "*/0 * * * *",
+                "5-1 * * * *",
+                "x * * * *",
+                "0 0 31 2 *",
+                "@daily",
+                7,
+                "1,,2 * * * *",
+            )
+        ),
+    ],
+)
 def test_a_bad_heartbeat_is_refused_by_name(world: World, naming: str, wrong: Json) -> None:
     with refused(world.db, "22023", naming=naming):
         world.db.rpc("save_heartbeat", heartbeat=wrong)

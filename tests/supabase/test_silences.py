@@ -8,7 +8,7 @@ from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 import pytest
-from dateutil.rrule import rrulestr
+from dateutil.rrule import rrulestr  # type: ignore[import-untyped]
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg.types.json import Jsonb
@@ -130,7 +130,7 @@ def test_until_in_utc_is_a_moment_and_a_day_counts_whole(world: World) -> None:
 
 WEEKDAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 LISTS = st.lists(st.sampled_from(WEEKDAYS), min_size=1, max_size=4, unique=True).map(",".join)
-ENDS = st.one_of(
+ENDS: st.SearchStrategy[dict[str, str]] = st.one_of(
     st.just({}), st.integers(1, 12).map(lambda n: {"COUNT": str(n)}),
     st.dates(datetime(2026, 1, 1).date(), datetime(2026, 12, 31).date()).map(  # noqa: DTZ001
         lambda day: {"UNTIL": f"{day:%Y%m%d}T120000"}))  # fmt: skip
@@ -158,7 +158,7 @@ def rules(draw: st.DrawFn) -> str:
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     rule=rules(), start=st.datetimes(datetime(2026, 1, 1), datetime(2026, 3, 31)), hours=st.integers(1, 40)
-)  # noqa: DTZ001
+)
 def test_a_rule_names_the_days_that_dateutil_names(
     world: World, rule: str, start: datetime, hours: int
 ) -> None:
@@ -181,22 +181,58 @@ def test_a_rule_names_the_days_that_dateutil_names(
 GOOD: Json = {"comment": "x", "starts_at": "2026-01-05T09:00", "ends_at": "2026-01-05T10:00"}
 
 
-@pytest.mark.parametrize(("naming", "wrong"), [
-    *(("silence", value) for value in anything([], "x", 1)),
-    *((f"silence.{key}: is missing", {k: v for k, v in GOOD.items() if k != key}) for key in GOOD),
-    *((f"silence.{key}", {**GOOD, **more}) for key, more in anything(
-        ("nope", {"nope": 1}), ("comment", {"comment": ""}), ("comment", {"comment": "x" * 1001}), ("kind", {"kind": "nap"}),
-        ("id", {"id": "x"}), ("starts_at", {"starts_at": "yesterday"}), ("starts_at", {"starts_at": "2026-02-30T00:00"}),
-        ("starts_at", {"starts_at": "2026-01-05T09:00Z"}), ("ends_at", {"ends_at": "2026-01-05T09:00"}),
-        ("ends_at", {"ends_at": "2027-02-05T09:00"}), ("time_zone", {"time_zone": "Mars/Base"}),
-        ("match.nope", {"match": {"nope": 1}}), ("match.targets", {"match": {"targets": []}}), ("match", {"match": []}),
-        ("match.min_severity", {"match": {"min_severity": "bad"}}))),
-    *(("silence.rrule", {**GOOD, "rrule": rule}) for rule in anything(
-        "", "x", 7, "FREQ=HOURLY", "RRULE:FREQ=DAILY", "FREQ=DAILY;INTERVAL=0", "FREQ=DAILY;COUNT=0", "FREQ=DAILY;BYHOUR=3",
-        "FREQ=DAILY;COUNT=1;UNTIL=20260101", "FREQ=WEEKLY;BYDAY=1MO", "FREQ=WEEKLY;BYDAY=XX", "FREQ=WEEKLY;BYMONTHDAY=1",
-        "FREQ=MONTHLY;BYDAY=6MO", "FREQ=MONTHLY;BYMONTHDAY=32", "FREQ=DAILY;UNTIL=20261399", "FREQ=DAILY;UNTIL=20260230",
-        "FREQ=DAILY;UNTIL=20260101T996000Z", "FREQ=DAILY;UNTIL=tomorrow", "FREQ=DAILY;" + "X" * 500, "INTERVAL=2")),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("naming", "wrong"),
+    [
+        *(("silence", value) for value in anything([], "x", 1)),
+        *((f"silence.{key}: is missing", {k: v for k, v in GOOD.items() if k != key}) for key in GOOD),
+        *(
+            (f"silence.{key}", {**GOOD, **more})
+            for key, more in anything(
+                ("nope", {"nope": 1}),
+                ("comment", {"comment": ""}),
+                ("comment", {"comment": "x" * 1001}),
+                ("kind", {"kind": "nap"}),
+                ("id", {"id": "x"}),
+                ("starts_at", {"starts_at": "yesterday"}),
+                ("starts_at", {"starts_at": "2026-02-30T00:00"}),
+                ("starts_at", {"starts_at": "2026-01-05T09:00Z"}),
+                ("ends_at", {"ends_at": "2026-01-05T09:00"}),
+                ("ends_at", {"ends_at": "2027-02-05T09:00"}),
+                ("time_zone", {"time_zone": "Mars/Base"}),
+                ("match.nope", {"match": {"nope": 1}}),
+                ("match.targets", {"match": {"targets": []}}),
+                ("match", {"match": []}),
+                ("match.min_severity", {"match": {"min_severity": "bad"}}),
+            )
+        ),
+        *(
+            ("silence.rrule", {**GOOD, "rrule": rule})
+            for rule in anything(
+                "",
+                "x",
+                7,
+                "FREQ=HOURLY",
+                "RRULE:FREQ=DAILY",
+                "FREQ=DAILY;INTERVAL=0",
+                "FREQ=DAILY;COUNT=0",
+                "FREQ=DAILY;BYHOUR=3",
+                "FREQ=DAILY;COUNT=1;UNTIL=20260101",
+                "FREQ=WEEKLY;BYDAY=1MO",
+                "FREQ=WEEKLY;BYDAY=XX",
+                "FREQ=WEEKLY;BYMONTHDAY=1",
+                "FREQ=MONTHLY;BYDAY=6MO",
+                "FREQ=MONTHLY;BYMONTHDAY=32",
+                "FREQ=DAILY;UNTIL=20261399",
+                "FREQ=DAILY;UNTIL=20260230",
+                "FREQ=DAILY;UNTIL=20260101T996000Z",
+                "FREQ=DAILY;UNTIL=tomorrow",
+                "FREQ=DAILY;" + "X" * 500,
+                "INTERVAL=2",
+            )
+        ),
+    ],
+)
 @pytest.mark.parametrize("rpc", ["save_silence", "preview_silence"])
 def test_a_bad_silence_is_refused_by_name(world: World, rpc: str, naming: str, wrong: Any) -> None:
     with refused(world.db, "22023", naming=naming):
