@@ -222,7 +222,7 @@ def test_what_is_not_critical_waits_and_leaves_as_one_message_per_network(told: 
     assert [sorted(each["alert"]["source"] for each in m["deliveries"]) for m in grouped] == [["a", "b"]]
     assert [len(m["deliveries"]) for m in told.claim(51)] == [1]
     told.settle(52, grouped)
-    assert [s for s in told.db.values("select status from watchkeeper.deliveries order by seq")][:2] == [
+    assert told.db.values("select status from watchkeeper.deliveries order by seq")[:2] == [
         "sent",
         "sent",
     ]

@@ -69,9 +69,9 @@ def test_a_metric_of_a_tool_writes_its_delivery(told: World) -> None:
 
 
 def test_what_is_rolled_back_tells_nobody(told: World) -> None:
-    with pytest.raises(psycopg.Error), told.db.connection.transaction():
+    with told.db.connection.transaction(force_rollback=True):
         told.fire(0)
-        told.db.run("select 1 / 0")
+        assert len(told.ledger()) == 1
     assert (told.ledger(), told.alerts()) == ([], [])
 
 
@@ -210,7 +210,7 @@ class History:
         world.setting("route", name="all", **ROUTES[1])
         world.db.rpc("save_delivery_settings", settings={"dead_after_s": 600})
 
-    def play(self, step: tuple[Any, ...]) -> None:
+    def play(self, step: tuple[Any, ...]) -> None:  # noqa: C901, PLR0912 - a line for each verb
         world, (verb, *args) = self.world, step
         self.now += 1
         match verb:
@@ -254,7 +254,8 @@ class History:
 
     def deliveries(self) -> list[Any]:
         return self.world.db.rows(
-            "select d.id, d.alert_id, d.channel_id, d.event, d.status, d.settled_at, d.attempts, d.last_error, d.dedup_key, d.seq "
+            "select d.id, d.alert_id, d.channel_id, d.event, d.status, d.settled_at, d.attempts, d.last_error, "
+            "d.dedup_key, d.seq "
             "from watchkeeper.deliveries as d order by d.seq"
         )
 

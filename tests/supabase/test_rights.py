@@ -243,7 +243,7 @@ def arguments(db: Db, rpc: str) -> dict[str, Any]:
         "save_channel": {"channel": {"name": "another", "kind": "chat"}},
         "save_route": {"route": {"name": "another", "channels": ["chat"]}},
         "save_escalation": {"escalation": {"name": "another", "steps": [{"after_s": 60, "channels": ["chat"]}]}},
-        "save_rotation": {"rotation": {"name": "another", "people": ["a@example.org"], "starts_at": "2026-01-05T09:00"}},
+        "save_rotation": {"rotation": {"name": "another", "people": ["a@b"], "starts_at": "2026-01-05T09:00"}},
         "save_heartbeat": {"heartbeat": {"name": "another", "period_s": 60}},
         "save_silence": {"silence": A_SILENCE},
         "preview_silence": {"silence": A_SILENCE},
