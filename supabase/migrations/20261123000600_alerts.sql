@@ -135,13 +135,14 @@ language sql immutable set search_path = '' as $$
   select target_id || ':' || alert_type
 $$;
 
--- Resolves the target's alerts that no rule reports any more.
+-- Resolves the target's alerts that no rule reports any more. `flapping` is reported by none and ends by itself.
 create function watchkeeper.close_orphaned_alerts(target_id uuid, resolution text, at timestamptz) returns jsonb
 language sql security definer set search_path = '' as $$
   select coalesce(jsonb_agg(watchkeeper.close_alert(a.fingerprint, close_orphaned_alerts.resolution, at)), '[]')
   from public.system_alerts as a
   where a.target_id = close_orphaned_alerts.target_id
     and a.status = 'firing'
+    and a.alert_type <> 'flapping'
     and not exists (
       select from watchkeeper.rule_states as r join watchkeeper.checks as c on c.id = r.check_id
       where c.target_id = a.target_id and r.alert_type = a.alert_type and r.state = 'firing'

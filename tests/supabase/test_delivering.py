@@ -460,6 +460,17 @@ def test_more_than_so_many_changes_are_one_alert_that_ends_by_itself(told: World
     assert sorted(told.send(900)) == [("chat", "resolve"), ("chat", "trigger")]
 
 
+def test_a_rule_that_is_switched_off_does_not_end_the_flapping_of_another(told: World) -> None:
+    told.db.rpc("save_delivery_settings", settings={"flapping_changes": 3})
+    told.target(checks={"blockchain": {"interval_s": 60, "params": {"blind_threshold": 1000}}})
+    stalled = finding("clear", "chain_stalled", "warning")
+    for minute, state in enumerate(["breach", "clear", "breach", "clear", "breach"]):
+        told.step(minute, "fail" if state == "breach" else "ok", finding(state), stalled)
+    assert "flapping" in told.firing()
+    told.step(5, "fail", finding("breach"))  # without chain_stalled: it was switched off
+    assert "flapping" in told.firing()
+
+
 # Bad input -------------------------------------------------------------------------------------------------------
 
 GOOD: Json = {"delivery_id": str(uuid4()), "lease_id": str(uuid4()), "outcome": "sent"}

@@ -169,3 +169,14 @@ def test_a_tick_does_not_skip_a_check_whose_result_is_being_recorded(fresh: Call
     with other.db.connection.transaction():
         other.record(50, [result(task, "fail", finding("breach")) for task in tasks])
         assert slots(world, world.tick(60), "p2p") == [60, 90]
+
+
+def test_slots_from_before_a_standstill_of_the_monitor_blame_no_target(world: World) -> None:
+    world.target(checks={"blockchain": {"interval_s": 10, "timeout_s": 5, "params": {"blind_threshold": 1}}})
+    assert len(world.tick(0)) > 3
+    assert world.tick(3600)
+    assert world.db.values("select distinct outcome from watchkeeper.runs where missed") == ["unknown"]
+    assert world.firing() == [], "nobody ticked for an hour: blind_since tells of that"
+    world.tick(3660)
+    world.tick(3780)
+    assert world.firing() == ["blind"], "slots that die while we tick do count"
