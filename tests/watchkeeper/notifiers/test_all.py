@@ -252,4 +252,5 @@ def test_whatever_the_words_nothing_is_live_and_nothing_too_large(
         for part in texts(parts):
             assert not re.search(LIVE[kind], part), part
             assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f\u202a-\u202e\u2066-\u2069]", part)
-        assert len(json.dumps(parts)) <= BYTES.get(kind, 200_000)
+        # Slack counts characters, the others the bytes as they are sent.
+        assert len(json.dumps(parts, ensure_ascii=kind != "slack")) <= BYTES.get(kind, 200_000)
