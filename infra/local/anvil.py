@@ -42,9 +42,10 @@ class Anvil:
 
 
 def main() -> int:
-    """`make anvil`: one in the foreground, on the port the running stack watches."""
+    """`make anvil`: one in the foreground, on ANVIL_PORT, or else the port the running stack watches."""
     try:
-        become_anvil(running_port(STATE, "anvil_port") or Ports.from_env().anvil_port)
+        watched = None if os.environ.get("ANVIL_PORT") else running_port(STATE, "anvil_port")
+        become_anvil(watched or Ports.from_env().anvil_port)
     except LocalError as error:
         complain(f"make anvil: {error}")
         return 1

@@ -5,12 +5,15 @@ Run as `python3 -m infra.local.bootstrap` by any Python 3.11+; standard library 
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
 import sys
 import venv
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 from infra.local import node, stamps
@@ -27,16 +30,29 @@ SAM_LOCK = LOCAL / "requirements-sam.txt"
 def main() -> int:
     """Sets up all parts; the first failure ends it with a message instead of a traceback."""
     try:
-        set_up(for_tests="tests" in sys.argv[1:])
+        with one_at_a_time():
+            set_up(for_tests="tests" in sys.argv[1:])
     except LocalError as error:
         complain(f"make setup: {error}")
         return 1
     return 0
 
 
+@contextmanager
+def one_at_a_time() -> Iterator[None]:
+    """`make up` and, in another terminal, `make anvil`: the second waits while the first installs."""
+    STATE.mkdir(mode=0o711, exist_ok=True)
+    with (STATE / "setup.lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("another make installs here; waiting for it")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def set_up(*, for_tests: bool = False) -> None:
     """Installs what is missing. Packages of Node and of Python come at the same time."""
-    STATE.mkdir(mode=0o711, exist_ok=True)
     uv = ensure_uv()
     python = ensure_environment(uv)
     with ThreadPoolExecutor() as pool:
