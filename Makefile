@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help up anvil test lint bench setup lock reset clean
+.PHONY: help up anvil test drill lint bench setup lock reset clean
 
 # Any Python 3.11+ that runs; only the bootstrap needs it.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
@@ -32,6 +32,10 @@ anvil: ## start the demo's chain node again after you killed it
 test: ## run all tests; one of them: make test T=tests/infra
 	@$(BOOTSTRAP) tests
 	@exec $(RUN) pytest $(T)
+
+drill: ## kill workers 1,000 times and count what arrived; fewer: make drill KILLS=100
+	@$(BOOTSTRAP) tests
+	@exec $(RUN) tests.drill $(if $(KILLS),--kills $(KILLS)) $(if $(SEED),--seed $(SEED))
 
 lint: ## style, types, import rules, migrations, template
 	@$(BOOTSTRAP)
