@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import secrets
 import shutil
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -25,6 +26,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=None, help="for the dice; timing is as it comes")
     parser.add_argument("--minutes", type=float, default=20, help="give up after that")
     given = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     seed = secrets.randbelow(10**6) if given.seed is None else given.seed
     say(f"drill: {given.kills} kills, {given.workers} workers at a time, seed {seed}")
     with scratch() as folder:

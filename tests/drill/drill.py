@@ -109,6 +109,8 @@ def _let_die(site: Site, crew: Workers, plan: Plan, until: float) -> None:
     told_at = 0
     while not crew.told["done"]:
         crew.require_alive()
+        if site.keep_api_alive():
+            say("    the API ended with the database and is started again")
         if time.monotonic() > until:
             raise TimeoutError(f"only {crew.kills} of {plan.kills} kills in the time given")
         if shocks and crew.kills >= shocks[0][0] * plan.kills:
@@ -133,6 +135,7 @@ def _drain(site: Site, crew: Workers) -> None:
     with site.connect() as db:
         while time.monotonic() < deadline:
             crew.require_alive()
+            site.keep_api_alive()
             left = db.execute(
                 "select count(*) from watchkeeper.deliveries where status = 'pending'"
             ).fetchone()

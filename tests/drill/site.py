@@ -48,6 +48,14 @@ class Site:
         self.stack.postgres.stop()
         self.stack.postgres.start()
 
+    def keep_api_alive(self) -> bool:
+        """As `make up` does: the API's driver may end with the database. Whether it had to be started again."""
+        if self.stack.gateway.process.alive:
+            return False
+        self.stack.gateway.stop()
+        self.stack.gateway.start()
+        return True
+
     def worker_env(self) -> dict[str, str]:
         """What the handlers read. Secrets are where channels refer to."""
         ports = self.receivers.ports

@@ -18,7 +18,7 @@ from watchkeeper.errors import StoreError
 Db = psycopg.Connection[tuple[Any, ...]]
 
 SEVERITIES = ("info", "warning", "error", "critical")
-FEW = 30  # deliveries that wait; below that there is more trouble
+FEW = 12  # triggers that nobody has tried yet; below that there is more trouble
 TICK_S = 0.1
 
 RAISE: LiteralString = (
@@ -30,13 +30,13 @@ OPEN: LiteralString = (
     "where status = 'firing' and alert_type = 'drill' order by random() limit 1"
 )
 WAITING: LiteralString = (
-    "select count(*) from watchkeeper.deliveries where status = 'pending' and next_attempt_at <= now() "
-    "and coalesce(leased_until, '-infinity') <= now()"
+    "select count(*) from watchkeeper.deliveries "
+    "where status = 'pending' and event = 'trigger' and attempts = 0"
 )
-# After some deaths the backoff is minutes, and Retry-After a second: a drill has no time for either.
+# After some deaths the backoff is minutes. A drill has no time for that, so the owner moves the moment.
 HURRY: LiteralString = (
-    "update watchkeeper.deliveries set next_attempt_at = now() "
-    "where status = 'pending' and leased_until is null and next_attempt_at > now() + interval '0.5 seconds'"
+    "update watchkeeper.deliveries set next_attempt_at = last_attempt_at + interval '3 seconds' "
+    "where status = 'pending' and leased_until is null and next_attempt_at > last_attempt_at + interval '3 seconds'"
 )
 
 
