@@ -154,7 +154,7 @@ class Mailbox:
         if mood.startswith("keep"):
             assert isinstance(envelope.content, bytes)
             mail = message_from_bytes(envelope.content, policy=default)
-            self._receivers.arrivals.append(Arrival(MAIL, str(mail["X-Watchkeeper-Delivery"])))
+            self._receivers.arrivals.append(Arrival(MAIL, str(mail["X-Watchkeeper-Delivery"]).strip()))
         if mood.endswith("close"):
             assert isinstance(server.transport, asyncio.Transport)
             server.transport.abort()

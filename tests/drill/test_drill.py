@@ -7,7 +7,7 @@ import pytest
 from tests.drill.drill import drill
 from tests.drill.table import lines
 
-KILLS = 40
+KILLS = 30
 
 
 @pytest.fixture
