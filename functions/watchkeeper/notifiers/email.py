@@ -9,9 +9,9 @@ import smtplib
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from email.headerregistry import Address
+from email.headerregistry import Address, HeaderRegistry, UnstructuredHeader
 from email.message import EmailMessage
-from email.policy import SMTP
+from email.policy import SMTP, EmailPolicy
 from email.utils import format_datetime, parseaddr
 from hashlib import sha256
 from html import escape
@@ -30,8 +30,20 @@ from watchkeeper.threads import in_thread
 TEXT_CHARS = 20_000
 SUBJECT_CHARS = 200
 TIMEOUT_S = 8
+KEY_HEADER = "X-Watchkeeper-Delivery"
+
+
+class OneLine(UnstructuredHeader):
+    """A key in ASCII, longer than a line should be. The standard library would encode it to fold it."""
+
+    def fold(self, *, policy: EmailPolicy) -> str:
+        return f"{KEY_HEADER}: {self}{policy.linesep}"
+
+
+HEADERS = HeaderRegistry()
+HEADERS.map_to_type(KEY_HEADER, OneLine)  # type: ignore[arg-type]  # as documented; the stub knows better
 # Bodies in 7 bits, so that no server on the way has to be able to do more.
-POLICY = SMTP.clone(cte_type="7bit")
+POLICY = SMTP.clone(cte_type="7bit", header_factory=HEADERS)
 
 ADDRESS = (
     "[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+([.][A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*@[A-Za-z0-9-]+([.][A-Za-z0-9-]+)*"
@@ -61,7 +73,7 @@ def compose(errand: Errand[EmailConfig]) -> EmailMessage:
     mail["Message-ID"] = _id(message.dedup_key, sender)
     mail["Auto-Submitted"] = "auto-generated"
     mail["X-Auto-Response-Suppress"] = "All"
-    mail["X-Watchkeeper-Delivery"] = message.dedup_key
+    mail[KEY_HEADER] = message.dedup_key
     if references := _references(errand, sender):
         mail["In-Reply-To"] = references[-1]
         mail["References"] = " ".join(references)

@@ -234,6 +234,15 @@ def test_a_server_that_hangs_is_tried_again() -> None:
     assert (settlement.outcome, settlement.error) == ("retry", "not finished within 0.3 s")
 
 
+def test_a_key_is_written_as_it_is_however_long(mailbox: Mailbox, smtp: DeliverySettings) -> None:
+    """The standard library would encode it, and then no filter finds it."""
+    key = f"{'a' * 36}:{'b' * 36}:remind-1795441849.703000"
+    document = claimed("email", config=TO)
+    document["deliveries"][0]["dedup_key"] = key
+    asyncio.run(deliver(document, Access(smtp, secrets=Secrets({}))))
+    assert f"\r\nX-Watchkeeper-Delivery: {key}\r\n".encode() in mailbox.raw[0]
+
+
 def hang_up(listener: socket.socket) -> None:
     listener.accept()[0].close()
 
