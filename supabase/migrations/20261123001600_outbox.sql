@@ -41,6 +41,7 @@ create table watchkeeper.ladders (
   escalation_id uuid not null references watchkeeper.escalations (id) on delete cascade,
   step integer not null default 0,
   round integer not null default 0,
+  -- infinity: climbed to its end
   next_at timestamptz not null
 );
 alter table watchkeeper.ladders enable row level security;
@@ -206,7 +207,10 @@ begin
       insert into watchkeeper.ladders (alert_id, escalation_id, next_at)
       select alert.id, e.id, at + make_interval(secs => (e.steps -> 0 ->> 'after_s')::integer)
       from watchkeeper.escalations as e where e.id = routing.escalation_id and not alert.acknowledged
-      on conflict (alert_id) do nothing;
+      -- The same one is climbed once, however often the alert rises; after its end another may follow.
+      on conflict (alert_id) do update
+      set escalation_id = excluded.escalation_id, step = 0, round = 0, next_at = excluded.next_at
+      where ladders.next_at = 'infinity' and ladders.escalation_id <> excluded.escalation_id;
     end if;
   end loop;
   update public.system_alerts as a

@@ -60,7 +60,7 @@ begin
       where s.channel_id is distinct from watchkeeper.dead_channel(alert) order by s.channel_id, s.why
     loop
       if watchkeeper.told(alert.id, way.channel_id) then
-        perform watchkeeper.enqueue(alert, way.channel_id, 'remind', format('step-%s-%s', rung.round, rung.step), way.why, 0, at);
+        perform watchkeeper.enqueue(alert, way.channel_id, 'remind', format('step-%s-%s-%s', left(rung.escalation_id::text, 8), rung.round, rung.step), way.why, 0, at);
       else
         perform watchkeeper.enqueue(alert, way.channel_id, 'trigger', 'trigger', way.why, 0, at);
       end if;
@@ -74,11 +74,14 @@ begin
       set step = 0, round = rung.round + 1, next_at = at + make_interval(secs => greatest(60, (rung.steps -> 0 ->> 'after_s')::integer))
       where l.alert_id = rung.alert_id;
     else
-      delete from watchkeeper.ladders as l where l.alert_id = rung.alert_id;
-      -- A ladder that led to nobody is as good as no route.
+      update watchkeeper.ladders as l set next_at = 'infinity' where l.alert_id = rung.alert_id;
+      -- A ladder that led to nobody is as good as no route, and is tried again.
       update public.system_alerts as a set routed_at = null, held_by = 'no route matches'
       where a.id = alert.id
         and not exists (select from watchkeeper.deliveries as d where d.alert_id = alert.id and d.event = 'trigger' and d.status <> 'cancelled');
+      if found then
+        delete from watchkeeper.ladders as l where l.alert_id = rung.alert_id;
+      end if;
     end if;
   end loop;
 end

@@ -325,6 +325,24 @@ def test_a_ladder_repeats_as_often_as_it_says(ladder: World) -> None:
     ]
 
 
+def test_who_rises_to_another_ladder_after_the_first_one_climbs_that_too(ladder: World) -> None:
+    for name, position, least in (("low", 10, "warning"), ("high", 5, "critical")):
+        ladder.setting("escalation", name=name, steps=[{"after_s": 0, "channels": ["boss"]}], repeats=1)
+        ladder.route("boss", name=name, position=position, match={"min_severity": least}, escalation=name)
+    ladder.fire(0, severity="warning")
+    assert [ladder.send(s) for s in (15, 80)] == [
+        [("boss", "trigger"), ("boss", "remind")],
+        [("boss", "remind")],
+    ]
+    ladder.fire(100)
+    assert [ladder.send(s) for s in (101, 170)] == [
+        [("boss", "escalate"), ("boss", "remind")],
+        [("boss", "remind")],
+    ]
+    ladder.fire(200)
+    assert ladder.send(400) == []
+
+
 def test_an_override_takes_the_shift(ladder: World) -> None:
     ladder.db.rpc(
         "save_override",
