@@ -216,8 +216,9 @@ language sql stable set search_path = '' as $$
   select to_jsonb(alert) - 'fingerprint' || jsonb_build_object('target', case when alert.target_id is not null then alert.source end)
 $$;
 
+-- `before` alone pages by time; alerts of one call share it, so `before_id` names the last one seen of that moment.
 create function watchkeeper.list_alerts(
-  status text, severity text, target_id uuid, before timestamptz, max_rows integer
+  status text, severity text, target_id uuid, before timestamptz, max_rows integer, before_id uuid
 ) returns jsonb
 language plpgsql stable security definer set search_path = '' as $$
 begin
@@ -229,6 +230,9 @@ begin
     perform watchkeeper.need_one_of('severity', severity, array['info', 'warning', 'error', 'critical']);
   end if;
   perform watchkeeper.need_between('max_rows', max_rows, 1, 200);
+  if before_id is not null and before is null then
+    perform watchkeeper.refuse('before_id', 'needs before');
+  end if;
   return (
     select coalesce(jsonb_agg(watchkeeper.alert_document(a) order by a.created_at desc, a.id desc), '[]')
     from (
@@ -236,7 +240,7 @@ begin
       where (list_alerts.status is null or found.status = list_alerts.status)
         and (list_alerts.severity is null or found.severity = list_alerts.severity)
         and (list_alerts.target_id is null or found.target_id = list_alerts.target_id)
-        and (before is null or found.created_at < before)
+        and (before is null or found.created_at < before or (found.created_at = before and found.id < before_id))
       order by found.created_at desc, found.id desc
       limit max_rows
     ) as a
@@ -345,10 +349,10 @@ $$;
 
 create function public.list_alerts(
   status text default null, severity text default null, target_id uuid default null,
-  before timestamptz default null, max_rows integer default 50
+  before timestamptz default null, max_rows integer default 50, before_id uuid default null
 ) returns jsonb
 language sql stable set search_path = ''
-as 'select watchkeeper.list_alerts(status, severity, target_id, before, max_rows)';
+as 'select watchkeeper.list_alerts(status, severity, target_id, before, max_rows, before_id)';
 
 create function public.acknowledge_alert(alert_id uuid) returns jsonb
 language sql set search_path = '' as 'select watchkeeper.acknowledge_alert(alert_id, now())';
@@ -364,7 +368,7 @@ language sql set search_path = ''
 as 'select watchkeeper.record_system_metric(metric_name_param, metric_value_param, metric_unit_param, severity_param, metadata_param, now())';
 
 grant execute on function
-  watchkeeper.list_alerts(text, text, uuid, timestamptz, integer), public.list_alerts(text, text, uuid, timestamptz, integer),
+  watchkeeper.list_alerts(text, text, uuid, timestamptz, integer, uuid), public.list_alerts(text, text, uuid, timestamptz, integer, uuid),
   watchkeeper.acknowledge_alert(uuid, timestamptz), public.acknowledge_alert(uuid),
   watchkeeper.resolve_alert(uuid, text, timestamptz), public.resolve_alert(uuid, text)
 to authenticated, service_role;

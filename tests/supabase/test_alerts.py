@@ -298,6 +298,20 @@ def test_alerts_are_listed_newest_first_and_filtered(world: World) -> None:
     assert one["id"] != other["id"]
 
 
+def test_pages_skip_nothing_of_what_fired_at_one_moment(world: World) -> None:
+    for n in range(7):
+        world.fire(n // 5, f"node-{n}")
+    seen: list[Any] = []
+    page = world.alerts(max_rows=2)
+    while page:
+        seen += page
+        page = world.alerts(max_rows=2, before=page[-1]["created_at"], before_id=page[-1]["id"])
+    assert [alert["id"] for alert in seen] == [alert["id"] for alert in world.alerts()]
+    assert len(seen) == 7
+    with refused(world.db, "22023", naming="before_id: "):
+        world.alerts(before_id=seen[0]["id"])
+
+
 @pytest.mark.parametrize(
     ("argument", "value"),
     [
