@@ -32,6 +32,16 @@ def test_a_person_whom_no_channel_reaches_is_a_problem(command: Command) -> None
     assert command.rpcs.called("who_is_on_call") == [{"rotation": None}]
 
 
+def test_somebody_stands_in_for_a_while(command: Command) -> None:
+    command.rpcs.answers["save_override"] = lambda _: {}
+    times = ("--from", "2026-12-24T18:00Z", "--to", "2026-12-26T08:00Z")
+    ran = command("oncall", "first", "--instead", "bob@example.org", *times)
+    assert (ran.code, ran.out.split()[0]) == (0, "bob@example.org")
+    (sent,) = command.rpcs.called("save_override")
+    assert (sent["rotation"], sent["person"], sent["to_time"]) == ("first", "bob@example.org", times[3])
+    assert command("oncall", "--instead", "bob@example.org", *times).code == 2
+
+
 SILENCE = {
     "id": ID, "kind": "silence", "comment": "deploy", "match": {"min_severity": "warning", "labels": {"env": "prod"}},
     "starts_at": "2026-01-05T09:00:00", "ends_at": "2026-01-05T10:00:00", "time_zone": "UTC", "rrule": None,
