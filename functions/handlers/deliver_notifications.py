@@ -4,7 +4,7 @@ import asyncio
 import re
 from collections.abc import Callable
 from functools import cache
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import boto3
 from aws_lambda_powertools import Logger, Metrics
@@ -47,8 +47,7 @@ def delivery_settings() -> DeliverySettings:
 
 @cache
 def outbox() -> Outbox:
-    store = Store(settings().supabase_url, settings().supabase_secret_key, patience_s=PATIENCE_S)
-    return cast("Outbox", store)
+    return Store(settings().supabase_url, settings().supabase_secret_key, patience_s=PATIENCE_S)
 
 
 @cache

@@ -9,9 +9,8 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from watchkeeper.settings import Settings
 from watchkeeper.store import Store
 
-RESERVE_MS = (
-    60_000  # a portion that takes longer than the patience of a call is asked for again, four times in all
-)
+# A portion that takes longer than the patience of a call is asked for again, four times in all.
+RESERVE_MS = 60_000
 
 logger = Logger(service="prune_history")
 

@@ -22,12 +22,8 @@ if TYPE_CHECKING:
 
 CHECKS_PER_CLAIM = 10_000  # the most that claim_due_checks takes at once
 PATIENCE_S = 5  # the next tick comes in a minute, and the function has half of it
-SWEEPS_S = (
-    0,
-    15,
-    30,
-    45,
-)  # when, in the minute, the outbox is looked through, whatever else wakes its worker
+# When, in the minute, the outbox is looked through, whatever else wakes its worker.
+SWEEPS_S = (0, 15, 30, 45)
 RESERVE_MS = 10_000  # a claim that there is no time to send would only be missed
 
 logger = Logger(service="schedule_checks")
