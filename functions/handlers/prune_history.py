@@ -22,7 +22,7 @@ def store() -> Store:
 
 
 @logger.inject_lambda_context
-def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001 - AWS passes both
     """Entry point. What there is no time for, the next day takes."""
     pruned: dict[str, int] = {}
     more = True

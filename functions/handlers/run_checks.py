@@ -72,7 +72,7 @@ def runner() -> asyncio.Runner:
 
 @logger.inject_lambda_context
 @metrics.log_metrics(capture_cold_start_metric=True)
-def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001 - AWS passes both
     """Entry point. A message that nobody can read fails alone; if recording fails, all come again."""
     unreadable: list[str] = []
     tasks: list[Task] = []

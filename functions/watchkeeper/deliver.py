@@ -87,7 +87,7 @@ async def _deliver_part(message: Message, access: Access) -> list[Settlement]:
         return _failed(message, DeliveryError(f"not finished within {access.send_s:g} s"), secrets)
     except Exception as error:  # noqa: BLE001 - a bug costs its message only, and its traceback is scrubbed
         trace = scrub("".join(format_exception(error)), forms(secrets.values()))
-        log.error("channel %s (%s) broke: %s", message.channel.id, message.channel.kind, trace)  # noqa: TRY400
+        log.error("channel %s (%s) broke: %s", message.channel.id, message.channel.kind, trace)  # noqa: TRY400 - its own would not be scrubbed
         return _failed(message, DeliveryError(f"internal error: {type(error).__name__}"), secrets)
     return _sent(message, receipt, secrets)
 

@@ -57,7 +57,7 @@ def unpack(body: str) -> tuple[str, list[Json]]:
     """The kind and the tasks of a message; ValueError if it is not one of ours."""
     message = json.loads(body)
     if not isinstance(message, dict) or not isinstance(message.get("kind"), str):
-        raise ValueError("not a message of tasks: `kind` is missing")  # noqa: TRY004
+        raise ValueError("not a message of tasks: `kind` is missing")  # noqa: TRY004 - what callers catch
     tasks = message.get("tasks")
     if not isinstance(tasks, list) or not all(isinstance(task, dict) for task in tasks):
         raise ValueError("not a message of tasks: `tasks` is not a list of objects")

@@ -148,4 +148,15 @@ begin
 end
 $$;
 
+create function watchkeeper.need_fit(argument text, value jsonb, schema jsonb) returns void
+language plpgsql immutable set search_path = '' as $$
+declare
+  problem text := watchkeeper.schema_problem(schema, value, argument, schema);
+begin
+  if problem is not null then
+    raise invalid_parameter_value using message = problem;
+  end if;
+end
+$$;
+
 grant execute on function watchkeeper.publish_catalog(jsonb, timestamptz), public.publish_catalog(jsonb) to service_role;

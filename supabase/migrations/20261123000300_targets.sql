@@ -144,16 +144,10 @@ declare
     "interval_s": {"type": "integer", "minimum": 5, "maximum": 86400}, "timeout_s": {"type": "integer", "minimum": 1, "maximum": 60},
     "enabled": {"type": "boolean"}, "params": {"type": "object"}}}';
   filled jsonb;
-  problem text;
 begin
   given := coalesce(nullif(given, 'null'), '{}');
-  problem := coalesce(
-    watchkeeper.schema_problem(shape, given, argument, shape),
-    watchkeeper.schema_problem(known -> 'params_schema', coalesce(given -> 'params', '{}'), argument || '.params', known -> 'params_schema')
-  );
-  if problem is not null then
-    raise invalid_parameter_value using message = problem;
-  end if;
+  perform watchkeeper.need_fit(argument, given, shape);
+  perform watchkeeper.need_fit(argument || '.params', coalesce(given -> 'params', '{}'), known -> 'params_schema');
   filled := jsonb_build_object('interval_s', known -> 'interval_s', 'enabled', true, 'params', '{}'::jsonb) || given;
   if not filled ? 'timeout_s' then
     filled := filled || jsonb_build_object('timeout_s', least((known ->> 'timeout_s')::numeric, (filled ->> 'interval_s')::numeric));
@@ -181,13 +175,9 @@ declare
   kinds jsonb;
   checks jsonb := '{}';
   kind text;
-  problem text;
 begin
   perform watchkeeper.need_json(argument, given, 'object', 100000);
-  problem := watchkeeper.schema_problem(shape, given, argument, shape);
-  if problem is not null then
-    raise invalid_parameter_value using message = problem;
-  end if;
+  perform watchkeeper.need_fit(argument, given, shape);
 
   if given ->> 'name' ~ '^\s|\s$|[[:cntrl:]]' then
     perform watchkeeper.refuse(argument || '.name', 'must not begin or end with a space, nor hold control characters');
@@ -200,11 +190,7 @@ begin
       (select array_agg(c order by c) from jsonb_object_keys(catalog -> 'chains') as c));
     family := catalog -> 'chains' -> chain;
     kinds := family -> 'kinds';
-    problem := watchkeeper.schema_problem(family -> 'settings_schema', coalesce(nullif(given -> 'settings', 'null'), '{}'),
-      argument || '.settings', family -> 'settings_schema');
-    if problem is not null then
-      raise invalid_parameter_value using message = problem;
-    end if;
+    perform watchkeeper.need_fit(argument || '.settings', coalesce(nullif(given -> 'settings', 'null'), '{}'), family -> 'settings_schema');
   end if;
 
   if given ->> 'endpoint' is not null then

@@ -56,12 +56,9 @@ $$;
 create function watchkeeper.need_result(argument text, given jsonb, at timestamptz) returns void
 language plpgsql stable set search_path = '' as $$
 declare
-  problem text := watchkeeper.schema_problem(watchkeeper.result_schema(), given, argument, watchkeeper.result_schema());
   finished_at timestamptz;
 begin
-  if problem is not null then
-    raise invalid_parameter_value using message = problem;
-  end if;
+  perform watchkeeper.need_fit(argument, given, watchkeeper.result_schema());
   perform watchkeeper.need_finite(format('%s.samples[%s].value', argument, e.n - 1), (e.sample ->> 'value')::numeric)
   from jsonb_array_elements(given -> 'samples') with ordinality as e (sample, n) order by e.n;
   -- One word on each rule: two would open and close its alert in one breath.

@@ -25,7 +25,6 @@ declare
   defaults constant jsonb := watchkeeper.chain_table_defaults();
   name constant jsonb := '{"type": "string", "minLength": 1, "maxLength": 63}';
   shape jsonb;
-  problem text;
 begin
   select jsonb_build_object('type', 'object', 'additionalProperties', false, 'properties', jsonb_object_agg(d.key,
     case d.key
@@ -40,10 +39,7 @@ begin
     end)) into shape
   from jsonb_each(defaults) as d;
   perform watchkeeper.need_json('settings', settings, 'object', 20000);
-  problem := watchkeeper.schema_problem(shape, settings, 'settings', shape);
-  if problem is not null then
-    raise invalid_parameter_value using message = problem;
-  end if;
+  perform watchkeeper.need_fit('settings', settings, shape);
 end
 $$;
 

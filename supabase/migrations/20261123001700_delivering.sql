@@ -378,17 +378,13 @@ create function watchkeeper.settle_deliveries(settlements jsonb, at timestamptz)
 language plpgsql security definer set search_path = '' as $$
 declare
   settlement jsonb;
-  problem text;
   n integer;
   settled integer := 0;
 begin
   perform watchkeeper.need_json('settlements', settlements, 'array', 4000000);
   perform watchkeeper.need_between('settlements', jsonb_array_length(settlements), 0, 5000);
   for settlement, n in select e.s, e.n - 1 from jsonb_array_elements(settlements) with ordinality as e (s, n) loop
-    problem := watchkeeper.schema_problem(watchkeeper.settlement_schema(), settlement, format('settlements[%s]', n), watchkeeper.settlement_schema());
-    if problem is not null then
-      raise invalid_parameter_value using message = problem;
-    end if;
+    perform watchkeeper.need_fit(format('settlements[%s]', n), settlement, watchkeeper.settlement_schema());
   end loop;
   -- In one order, because each settlement may move the alert of its channel.
   for settlement in

@@ -32,14 +32,9 @@ $$;
 
 create function watchkeeper.need_shape(argument text, given jsonb, shape jsonb) returns void
 language plpgsql immutable set search_path = '' as $$
-declare
-  problem text;
 begin
   perform watchkeeper.need_json(argument, given, 'object', 100000);
-  problem := watchkeeper.schema_problem(shape, given, argument, shape);
-  if problem is not null then
-    raise invalid_parameter_value using message = problem;
-  end if;
+  perform watchkeeper.need_fit(argument, given, shape);
 end
 $$;
 
