@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import socket
 import time
 from collections.abc import Mapping
@@ -82,12 +83,20 @@ def accepts(port: int) -> bool:
 
 
 def free_ports(count: int) -> list[int]:
-    """Different free ports: all are held until the last is found."""
-    sockets = [socket.socket() for _ in range(count)]
+    """Different free ports, below those that Linux and macOS lend to outgoing connections: nobody takes
+    one while its server is down for a moment. All are held until the last is found.
+    """
+    held: list[socket.socket] = []
     try:
-        for each in sockets:
-            each.bind((HOST, 0))
-        return [each.getsockname()[1] for each in sockets]
+        while len(held) < count:
+            probe = socket.socket()
+            try:
+                probe.bind((HOST, random.randrange(10_000, 32_768)))  # noqa: S311 - no secret
+            except OSError:
+                probe.close()
+            else:
+                held.append(probe)
+        return [each.getsockname()[1] for each in held]
     finally:
-        for each in sockets:
+        for each in held:
             each.close()

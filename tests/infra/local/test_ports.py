@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from pathlib import Path
 
 import pytest
 
@@ -32,5 +33,9 @@ def test_a_taken_one_is_told() -> None:
             ports.require_free("aws_port")
 
 
-def test_free_ones_differ() -> None:
-    assert len(set(free_ports(20))) == 20
+def test_free_ones_differ_and_are_never_lent_to_outgoing_connections() -> None:
+    ports = free_ports(20)
+    assert len(set(ports)) == 20
+    lent_from = Path("/proc/sys/net/ipv4/ip_local_port_range")
+    lowest = int(lent_from.read_text().split()[0]) if lent_from.is_file() else 49152
+    assert all(port < lowest for port in ports)
