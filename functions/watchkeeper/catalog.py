@@ -44,4 +44,5 @@ def _notifier(notifier: Notifier[Any]) -> dict[str, Any]:
         "secrets": list(notifier.secrets),
         "required_secrets": list(notifier.required_secrets),
         "merges": notifier.merges,
+        "takes_reports": notifier.takes_reports,
     }

@@ -20,8 +20,8 @@ from watchkeeper.protocols import Errand, Notifier
 from watchkeeper.redact import scrub
 from watchkeeper.secrets import Secrets, forms
 from watchkeeper.settings import DeliverySettings, PrivateTargets
-from watchkeeper.text import wording
 from watchkeeper.threads import in_thread
+from watchkeeper.words import wording
 
 log = logging.getLogger(__name__)
 
@@ -69,9 +69,12 @@ async def deliver(document: Json, access: Access) -> list[Settlement]:
 
 
 def _parts(message: Message, access: Access) -> list[Message]:
-    """A message that a service cannot merge goes out in its parts; the database may know an older version."""
+    """A message that a service cannot merge goes out in its parts; the database may know an older version.
+
+    Likewise reports: each has its own links.
+    """
     notifier = access.notifiers.get(message.channel.kind)
-    if notifier is None or notifier.merges:
+    if notifier is None or (notifier.merges and message.event != "report"):
         return [message]
     return [message.model_copy(update={"deliveries": (delivery,)}) for delivery in message.deliveries]
 
@@ -120,6 +123,8 @@ async def _send(message: Message, access: Access, secrets: Mapping[str, str]) ->
     notifier = access.notifiers.get(message.channel.kind)
     if notifier is None:
         raise DeliveryError(f"this version has no notifier {message.channel.kind!r}")
+    if message.event == "report" and not notifier.takes_reports:
+        return Receipt(provider_id=f"not sent: {notifier.kind} is for what somebody has to act upon")
     if missing := [name for name in notifier.required_secrets if name not in secrets]:
         raise DeliveryError(f"secrets.{missing[0]}: is missing", permanent=True)
     settings = access.settings

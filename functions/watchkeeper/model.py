@@ -1,9 +1,10 @@
 """The nouns of Watchkeeper. No I/O; everything is frozen, finite and checked where it is made."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from decimal import Decimal
 from hashlib import sha256
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
@@ -14,8 +15,16 @@ Outcome = Literal["ok", "fail", "unknown"]
 State = Literal["breach", "clear", "unknown"]
 Severity = Literal["info", "warning", "error", "critical"]
 SampleSeverity = Literal["info", "warning", "critical"]
+IncidentSeverity = Literal["low", "medium", "high", "critical"]
+IncidentStatus = Literal["open", "investigating", "resolved", "closed"]
 
 SEVERITIES: tuple[Severity, ...] = ("info", "warning", "error", "critical")
+LEVELS: dict[IncidentSeverity, Severity] = {
+    "low": "info",
+    "medium": "warning",
+    "high": "error",
+    "critical": "critical",
+}
 
 Count = Annotated[int, Field(ge=0, lt=2**63)]
 """A whole number that fits a Postgres bigint."""
@@ -178,7 +187,7 @@ class CheckResult(Model):
         return self.model_dump(mode="json")
 
 
-Event = Literal["trigger", "escalate", "remind", "acknowledge", "resolve", "test"]
+Event = Literal["trigger", "escalate", "remind", "acknowledge", "update", "resolve", "report", "test"]
 
 
 class Received(BaseModel):
@@ -197,10 +206,40 @@ class LastValue(Received):
     known: bool = True
 
 
-class AlertNotice(Received):
+class Notice(Received):
+    """What a message is about. What services sort by has one name for all of them."""
+
+    noun: ClassVar[str]
+    id: UUID
+
+    @property
+    def level(self) -> Severity:
+        return "info"
+
+    @property
+    def place(self) -> str:
+        """Where it is, in a word."""
+        return "watchkeeper"
+
+    @property
+    def topic(self) -> str:
+        """What kind of trouble it is, in a word."""
+        return self.noun
+
+    @property
+    def group(self) -> object:
+        """The network."""
+        return None
+
+    @property
+    def began_at(self) -> datetime | None:
+        return None
+
+
+class AlertNotice(Notice):
     """An alert as it is told to people and services."""
 
-    id: UUID
+    noun = "alert"
     target: str | None = None
     alert_type: str
     severity: Severity
@@ -218,6 +257,105 @@ class AlertNotice(Received):
     metadata: dict[str, Any] = {}
     values: tuple[LastValue, ...] = ()
 
+    @property
+    def level(self) -> Severity:
+        return self.severity
+
+    @property
+    def place(self) -> str:
+        """The target, or whoever reported it."""
+        return self.target or self.source or super().place
+
+    @property
+    def topic(self) -> str:
+        return self.alert_type
+
+    @property
+    def group(self) -> object:
+        return self.metadata.get("network")
+
+    @property
+    def began_at(self) -> datetime:
+        return self.first_seen_at
+
+
+class IncidentNotice(Notice):
+    """An incident as it is told. `change`: what made this message, in words."""
+
+    noun = "incident"
+    incident_type: str = "manual"
+    title: str
+    severity: IncidentSeverity
+    status: IncidentStatus
+    description: str | None = None
+    affected_systems: tuple[str, ...] = ()
+    network: str | None = None
+    assigned_to_email: str | None = None
+    created_at: AwareDatetime
+    updated_at: AwareDatetime | None = None
+    resolved_at: AwareDatetime | None = None
+    resolution_notes: str | None = None
+    change: str | None = None
+
+    @property
+    def over(self) -> bool:
+        return self.status in ("resolved", "closed")
+
+    @property
+    def level(self) -> Severity:
+        return "info" if self.over else LEVELS[self.severity]
+
+    @property
+    def place(self) -> str:
+        return ", ".join(self.affected_systems) or self.network or super().place
+
+    @property
+    def topic(self) -> str:
+        return self.incident_type
+
+    @property
+    def group(self) -> object:
+        return self.network
+
+    @property
+    def began_at(self) -> datetime:
+        return self.created_at
+
+
+class ReportSummary(Received):
+    """The numbers of a report that fit into a message. None: not measured, or not asked for."""
+
+    availability_percent: float | None = None
+    objective_percent: float | None = None
+    met: bool | None = None
+    incidents: int | None = None
+
+
+class ReportFile(Received):
+    """A file of a report, for whoever wants to know that they got all of it."""
+
+    format: str
+    bytes: int | None = None
+    sha256: str | None = None
+
+
+class ReportNotice(Notice):
+    """A report that is made. `links` work until `links_expire_at`."""
+
+    noun = "report"
+    title: str
+    kind: str = "sla"
+    from_time: AwareDatetime = Field(alias="from")
+    to_time: AwareDatetime = Field(alias="to")
+    summary: ReportSummary = ReportSummary()
+    links: dict[str, str] = {}
+    links_expire_at: AwareDatetime | None = None
+    files: tuple[ReportFile, ...] = ()
+
+
+Subject = AlertNotice | IncidentNotice | ReportNotice
+"""What a message can be about."""
+
 
 class Channel(Received):
     """A configured destination. `secrets` says where each secret is kept, never what it is."""
@@ -230,7 +368,7 @@ class Channel(Received):
 
 
 class Delivery(Received):
-    """One row of the outbox. `dedup_key` is the same for every attempt; no alert: a test message."""
+    """One row of the outbox. `dedup_key` is the same for every attempt; about nothing: a test message."""
 
     id: UUID
     dedup_key: str
@@ -239,6 +377,12 @@ class Delivery(Received):
     created_at: AwareDatetime
     thread: dict[str, Any] | None = None
     alert: AlertNotice | None = None
+    incident: IncidentNotice | None = None
+    report: ReportNotice | None = None
+
+    @property
+    def subject(self) -> Subject | None:
+        return self.alert or self.incident or self.report
 
 
 class Message(Received):
@@ -250,13 +394,18 @@ class Message(Received):
     deliveries: tuple[Delivery, ...] = Field(min_length=1)
 
     @model_validator(mode="after")
-    def _tells_of_alerts(self) -> Self:
-        if self.event != "test" and not all(delivery.alert for delivery in self.deliveries):
-            raise ValueError("a delivery has no alert")
+    def _tells_of_something(self) -> Self:
+        if self.event != "test" and not all(delivery.subject for delivery in self.deliveries):
+            raise ValueError("a delivery is about nothing")
         return self
 
     def alerts(self) -> list[AlertNotice]:
         return [delivery.alert for delivery in self.deliveries if delivery.alert]
+
+    @property
+    def subject(self) -> Subject | None:
+        """What it is about, if that is one thing."""
+        return None if self.merged else self.deliveries[0].subject
 
     @property
     def merged(self) -> bool:
@@ -273,6 +422,12 @@ class Message(Received):
         """Where the message before this one is, if all deliveries had the same."""
         first = self.deliveries[0].thread
         return first if all(delivery.thread == first for delivery in self.deliveries) else None
+
+    @property
+    def outdated(self) -> dict[str, Any] | None:
+        """The first message, if what it says is no longer so; what tells of others too is left alone."""
+        changed = self.event in ("update", "resolve")
+        return self.thread if changed and self.thread and not self.thread.get("shared") else None
 
 
 class Receipt(Model):

@@ -238,3 +238,6 @@ class Notifier(Generic[C]):
     required_secrets: tuple[str, ...] = ()
     merges: bool = False
     """Whether one message may tell of several alerts. Not for services that keep a state per alert."""
+    takes_reports: bool = True
+    """Not where every message asks somebody to act. Such a channel is passed over, and its ledger says so: a dead
+    letter would itself be an alert, about a channel that works."""

@@ -114,8 +114,8 @@ def test_a_database_that_says_more_is_understood() -> None:
     assert Message.model_validate(document).alerts()[0].target == "anvil"
 
 
-def test_news_of_no_alert_is_no_message() -> None:
+def test_news_of_nothing_is_no_message() -> None:
     document = claimed("slack", "resolve")
     document["deliveries"][0]["alert"] = None
-    with pytest.raises(ValidationError, match="a delivery has no alert"):
+    with pytest.raises(ValidationError, match="a delivery is about nothing"):
         Message.model_validate(document)

@@ -1,4 +1,4 @@
-"""Discord, through a webhook. Nobody is ever mentioned, and a resolve also marks the first message.
+"""Discord, through a webhook. Nobody is ever mentioned, and the first message is kept up to date.
 
 Limits: title 256, description 4,096, all of an embed 6,000 characters (discord.com/developers/docs, message).
 """
@@ -25,11 +25,10 @@ class DiscordConfig(Model):
 
 
 async def send(errand: Errand[DiscordConfig]) -> Receipt:
-    thread = errand.message.thread
-    if thread and errand.message.event == "resolve" and not thread.get("shared"):
+    if first := errand.message.outdated:
         # Deleted meanwhile (404): the new message below says it anyway.
         await errand.poster.post(
-            _address(errand, f"/messages/{thread.get('message_id')}"),
+            _address(errand, f"/messages/{first.get('message_id')}"),
             json=_content(errand),
             method="PATCH",
             ok_statuses=range(400, 429),
@@ -39,7 +38,7 @@ async def send(errand: Errand[DiscordConfig]) -> Receipt:
     shared = {"shared": True} if errand.message.merged else {}
     return Receipt(
         provider_id=message_id,
-        thread={"message_id": message_id, **shared} if message_id and not thread else None,
+        thread={"message_id": message_id, **shared} if message_id and not errand.message.thread else None,
     )
 
 

@@ -1,6 +1,6 @@
-"""E-mail, through SES on AWS or any SMTP server: text and HTML, one thread per alert.
+"""E-mail, through SES on AWS or any SMTP server: text and HTML, one thread per alert or incident.
 
-Every mail of an alert refers to the same id, which no mail has: clients thread by it, even though SES gives
+Every mail about one refers to the same id, which no mail has: clients thread by it, even though SES gives
 each mail an id of its own. A repeated attempt carries the same id, so that mailboxes can tell it is one.
 """
 
@@ -95,8 +95,8 @@ def _id(seed: str, sender: Address) -> str:
 
 
 def _references(errand: Errand[EmailConfig], sender: Address) -> list[str]:
-    alerts, thread = errand.message.alerts(), errand.message.thread or {}
-    root = [_id(f"alert:{alerts[0].id}", sender)] if len(alerts) == 1 else []
+    subject, thread = errand.message.subject, errand.message.thread or {}
+    root = [_id(f"{subject.noun}:{subject.id}", sender)] if subject else []
     above = thread.get("message_id")
     return root + ([above] if isinstance(above, str) and above.isprintable() and above != "" else [])
 

@@ -1,4 +1,4 @@
-"""PagerDuty Events API v2. An incident is one alert: trigger, acknowledge and resolve share the alert's id.
+"""PagerDuty Events API v2. One of its incidents is one alert or incident of ours: all events of it share the id.
 
 Limits: summary 1,024 characters, dedup_key 255, an event 512 KB (developer.pagerduty.com/docs, send-alert-event).
 """
@@ -7,12 +7,18 @@ from typing import Any
 
 from pydantic import Field
 
-from watchkeeper.model import Event, Model, Receipt
+from watchkeeper.model import Event, IncidentNotice, IncidentStatus, Message, Model, Receipt
 from watchkeeper.protocols import Errand, Notifier
-from watchkeeper.text import PLAIN, cut, field_text, place
+from watchkeeper.text import PLAIN, cut, field_text
 
 SUMMARY_CHARS = 1024
 ACTIONS: dict[Event, str] = {"acknowledge": "acknowledge", "resolve": "resolve"}
+STATUSES: dict[IncidentStatus, str] = {
+    "open": "trigger",
+    "investigating": "acknowledge",
+    "resolved": "resolve",
+    "closed": "resolve",
+}
 
 
 class PagerDutyConfig(Model):
@@ -25,11 +31,17 @@ class PagerDutyConfig(Model):
 
 
 async def send(errand: Errand[PagerDutyConfig]) -> Receipt:
-    event = errand.message.event
-    reply = await _enqueue(errand, ACTIONS.get(event, "trigger"))
-    if event == "test":
+    reply = await _enqueue(errand, _action(errand.message))
+    if errand.message.event == "test":
         await _enqueue(errand, "resolve")  # a test leaves no incident behind
     return Receipt(provider_id=str(reply.get("dedup_key") or _dedup_key(errand))[:255])
+
+
+def _action(message: Message) -> str:
+    """An update of an incident is whatever its status means to PagerDuty; reopened, it pages anew."""
+    if message.event == "update" and isinstance(message.subject, IncidentNotice):
+        return STATUSES[message.subject.status]
+    return ACTIONS.get(message.event, "trigger")
 
 
 async def _enqueue(errand: Errand[PagerDutyConfig], action: str) -> dict[str, Any]:
@@ -46,8 +58,8 @@ async def _enqueue(errand: Errand[PagerDutyConfig], action: str) -> dict[str, An
 
 
 def _dedup_key(errand: Errand[PagerDutyConfig]) -> str:
-    alerts = errand.message.alerts()
-    return str(alerts[0].id) if len(alerts) == 1 else errand.message.dedup_key[:255]
+    subject = errand.message.subject
+    return str(subject.id) if subject else errand.message.dedup_key[:255]
 
 
 def _payload(errand: Errand[PagerDutyConfig]) -> dict[str, Any]:
@@ -59,13 +71,13 @@ def _payload(errand: Errand[PagerDutyConfig]) -> dict[str, Any]:
         "source": "watchkeeper",
         "custom_details": {"Message": cut(" ".join(wording.lines), 20000, PLAIN), **details},
     }
-    for alert in errand.message.alerts()[:1]:
+    if subject := errand.message.subject:
         payload |= {
-            "source": field_text(place(alert), 200),
-            "class": field_text(alert.alert_type, 100),
-            "group": field_text(alert.metadata.get("network"), 100),
-            "timestamp": alert.first_seen_at.isoformat(),
+            "source": field_text(subject.place, 200),
+            "class": field_text(subject.topic, 100),
+            "group": field_text(subject.group, 100),
         }
+        payload |= {"timestamp": subject.began_at.isoformat()} if subject.began_at else {}
     return payload
 
 
@@ -79,4 +91,5 @@ NOTIFIER = Notifier(
     send=send,
     secrets=("routing_key",),
     required_secrets=("routing_key",),
+    takes_reports=False,
 )

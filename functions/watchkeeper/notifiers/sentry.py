@@ -1,4 +1,4 @@
-"""Sentry, by the DSN of a project. All events of an alert are one issue; Sentry takes no resolve from outside.
+"""Sentry, by the DSN of a project. All events about one thing are one issue; Sentry takes no resolve from outside.
 
 Limits: message 8,192 characters, a tag's value 200, an event 1 MB (develop.sentry.dev, data handling, envelopes).
 """
@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from watchkeeper.errors import DeliveryError
 from watchkeeper.model import Model, Receipt
 from watchkeeper.protocols import Errand, Notifier
-from watchkeeper.text import PLAIN, body, cut, field_text, place
+from watchkeeper.text import PLAIN, body, cut, field_text
 
 MESSAGE_CHARS = 8192
 TAG_CHARS = 200
@@ -60,15 +60,20 @@ def _event(errand: Errand[SentryConfig]) -> dict[str, Any]:
         "tags": {"event": message.event},
         "fingerprint": ["watchkeeper", message.dedup_key],
     }
-    for alert in message.alerts()[:1]:
-        event["fingerprint"] = ["watchkeeper", str(alert.id)]
+    if subject := message.subject:
+        event["fingerprint"] = ["watchkeeper", str(subject.id)]
         event["tags"] |= {
-            "target": field_text(place(alert), TAG_CHARS),
-            "alert_type": field_text(alert.alert_type, TAG_CHARS),
+            "target": field_text(subject.place, TAG_CHARS),
+            f"{subject.noun}_type": field_text(subject.topic, TAG_CHARS),
         }
     return event
 
 
 NOTIFIER = Notifier(
-    kind="sentry", Config=SentryConfig, send=send, secrets=("dsn",), required_secrets=("dsn",)
+    kind="sentry",
+    Config=SentryConfig,
+    send=send,
+    secrets=("dsn",),
+    required_secrets=("dsn",),
+    takes_reports=False,
 )

@@ -46,8 +46,8 @@ async def _as_bot(errand: Errand[SlackConfig]) -> Receipt:
     thread = errand.message.thread
     if thread is None:
         return await _post(errand, errand.config.channel, {})
-    if errand.message.event == "resolve" and not thread.get("shared"):
-        await _update(errand, thread)
+    if first := errand.message.outdated:
+        await _update(errand, first)
     reply = {"thread_ts": thread.get("ts"), "reply_broadcast": errand.message.event in LOUD}
     try:
         posted = await _post(errand, thread.get("channel"), reply)
@@ -68,7 +68,7 @@ async def _post(errand: Errand[SlackConfig], channel: str | None, extra: dict[st
 
 
 async def _update(errand: Errand[SlackConfig], thread: dict[str, Any]) -> None:
-    """Mark the first message as over. Where that is not possible, the answer below it says so anyway."""
+    """Let the first message say how it stands. Where that is not possible, the answer below it says so anyway."""
     try:
         await _call(errand, "chat.update", {"channel": thread.get("channel"), "ts": thread.get("ts")})
     except DeliveryError as error:

@@ -53,8 +53,7 @@ def _content(errand: Errand[SnsConfig]) -> dict[str, Any]:
         },
     }
     if errand.config.topic_arn.endswith(".fifo"):
-        alerts = message.alerts()
-        content["MessageGroupId"] = str(alerts[0].id) if alerts else "test"
+        content["MessageGroupId"] = str(message.subject.id) if message.subject else message.event
         content["MessageDeduplicationId"] = sha256(message.dedup_key.encode()).hexdigest()
     return content
 

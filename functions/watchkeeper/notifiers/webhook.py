@@ -1,4 +1,4 @@
-"""Any HTTP receiver: the alert as JSON, signed so that the receiver knows who sent it, and when.
+"""Any HTTP receiver: the alert, incident or report as JSON, signed so that the receiver knows who sent it, and when.
 
     X-Watchkeeper-Signature: t=<unix seconds>,v1=<hex of HMAC-SHA256(signing_key, "<t>.<raw body>")>
     X-Watchkeeper-Delivery: the same for every attempt; who has seen it answers 200 and does nothing
@@ -15,7 +15,7 @@ from typing import Annotated
 
 from pydantic import Field, field_validator
 
-from watchkeeper.model import Model, Receipt
+from watchkeeper.model import IncidentNotice, Model, Receipt, ReportNotice
 from watchkeeper.protocols import Errand, Notifier
 from watchkeeper.text import PLAIN, body
 
@@ -61,7 +61,7 @@ def sign(key: str, content: bytes, at: int) -> str:
 
 def document(errand: Errand[WebhookConfig]) -> dict[str, object]:
     """What is sent. Texts are as they are: it is for the receiver to escape them for wherever they go."""
-    message = errand.message
+    message, subject = errand.message, errand.message.subject
     alerts = [alert.model_dump(mode="json") for alert in message.alerts()]
     for alert in alerts:
         if len(json.dumps(alert["metadata"])) > METADATA_BYTES:
@@ -76,6 +76,11 @@ def document(errand: Errand[WebhookConfig]) -> dict[str, object]:
         "links": dict(errand.wording.links),
         "why": message.deliveries[0].why,
         "alerts": alerts,
+        "incident": subject.model_dump(mode="json") if isinstance(subject, IncidentNotice) else None,
+        # Without its links: those above are the ones that were looked at.
+        "report": subject.model_dump(mode="json", by_alias=True, exclude={"links"})
+        if isinstance(subject, ReportNotice)
+        else None,
     }
 
 

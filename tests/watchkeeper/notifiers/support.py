@@ -14,7 +14,7 @@ from watchkeeper.notifiers import NOTIFIERS
 from watchkeeper.protocols import Errand, Reply
 from watchkeeper.secrets import Secrets
 from watchkeeper.settings import DeliverySettings
-from watchkeeper.text import wording
+from watchkeeper.words import wording
 
 Json = dict[str, Any]
 

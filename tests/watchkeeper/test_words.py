@@ -1,0 +1,156 @@
+import re
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from tests.watchkeeper.notifiers.support import HOSTILE, NOW, message
+from watchkeeper.text import GREEN, PLAIN, Wording, body, is_web_address
+from watchkeeper.words import span, wording
+
+DASHBOARD, RUNBOOK = "https://watch.example.com", "https://runbooks.example.com/"
+
+
+def words(event: str = "trigger", now: datetime = NOW, **given: Any) -> Wording:
+    return wording(message("slack", event, **given), now, DASHBOARD, RUNBOOK)
+
+
+def facts(said: Wording) -> dict[str, str]:
+    return dict(said.facts)
+
+
+@pytest.mark.parametrize(
+    ("event", "title"),
+    [
+        ("trigger", "CRITICAL anvil: chain stalled"),
+        ("escalate", "Worse: CRITICAL anvil: chain stalled"),
+        ("remind", "Still firing: CRITICAL anvil: chain stalled"),
+        ("acknowledge", "Acknowledged: CRITICAL anvil: chain stalled"),
+        ("resolve", "Resolved: anvil: chain stalled"),
+        ("test", "Test from Watchkeeper"),
+    ],
+)
+def test_titles(event: str, title: str) -> None:
+    assert words(event).title == title
+
+
+def test_an_alert_in_all_its_words() -> None:
+    said = words(occurrences=3)
+    assert said.lines == ("no block for 75 s, expected one every 12 s",)
+    assert facts(said) == {
+        "Where": "anvil (anvil, evm)",
+        "Since": "2026-11-23 12:00:30 UTC (5 min, seen 3 times)",
+        "It means": "No new blocks arrive: transactions wait and nothing is confirmed.",
+        "Values": "height 123 blocks; active peers unknown (5 peers 5 min ago)",
+        "On it": "nobody yet",
+        "Sent because": "route: everything",
+    }
+    assert dict(said.links) == {
+        "Runbook": "https://runbooks.example.com/chain_stalled",
+        "Alert": "https://watch.example.com#/alerts/00000000-0000-4000-8000-000000000000",
+    }
+
+
+def test_the_end_says_when_and_why_and_how_long_it_took() -> None:
+    said = words("resolve", NOW + timedelta(days=2))
+    assert facts(said)["Ended"] == "2026-11-23 12:05:30 UTC: the rule is clear"
+    assert facts(said)["Since"] == "2026-11-23 12:00:30 UTC (5 min)"
+    assert "It means" not in facts(said)
+    assert said.colour == GREEN
+
+
+def test_who_is_on_it() -> None:
+    assert facts(words("acknowledge"))["On it"] == "ann@example.com since 2026-11-23 12:05:30 UTC"
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        ({"value": "0.1", "unit": None, "known": True}, "fees 0.1"),
+        ({"value": None, "known": True}, "fees unknown"),
+        ({"value": None, "known": False}, "fees unknown"),
+        ({"value": "7", "known": False, "observed_at": None}, "fees unknown"),
+        (
+            {"value": "7", "unit": "eth", "known": False, "observed_at": "2026-11-23T10:00:30Z"},
+            "fees unknown (7 eth 2 h 5 min ago)",
+        ),
+    ],
+)
+def test_a_value_that_is_not_known_is_never_shown_as_if_it_were(value: dict[str, Any], told: str) -> None:
+    assert facts(words(values=[{"name": "fees", **value}]))["Values"] == told
+
+
+def test_an_alert_type_of_tomorrow_has_words_too() -> None:
+    said = words(alert_type="brand_new", metadata={}, target=None, source="ci", values=[])
+    assert said.title == "CRITICAL ci: brand new"
+    assert set(facts(said)) == {"Where", "Since", "On it", "Sent because"}
+
+
+def test_a_storm_lists_the_worst_first() -> None:
+    storm = message("slack", count=30, severity="warning")
+    worse = storm.deliveries[20].alert
+    assert worse
+    changed = worse.model_copy(update={"severity": "critical"})
+    deliveries = list(storm.deliveries)
+    deliveries[20] = deliveries[20].model_copy(update={"alert": changed})
+    said = wording(storm.model_copy(update={"deliveries": tuple(deliveries)}), NOW, DASHBOARD)
+    assert said.title == "30 alerts, the worst is critical"
+    assert said.lines[0].startswith("CRITICAL node-20: chain stalled: no block")
+    assert (said.severity, len(said.lines)) == ("critical", 30)
+    text = body(said, 1000, PLAIN)
+    assert re.search(r"\n… and \d+ more\nAlerts: https://watch.example.com#/alerts$", text)
+
+
+def test_a_test_says_that_nothing_is_wrong() -> None:
+    assert words("test").lines == ("The channel ops works. Nothing is wrong.",)
+
+
+@pytest.mark.parametrize(
+    "labels", [{"runbook": "https://wiki.example/a?b=1#c"}, {"runbook": "http://wiki/x"}]
+)
+def test_a_targets_own_runbook_comes_first(labels: dict[str, str]) -> None:
+    assert dict(words(metadata={"labels": labels}).links)["Runbook"] == labels["runbook"]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "javascript:alert(1)", "ftp://x/", "https://", "https://x y/", "https://x/\r\nA: b", "https://x/<b>", "//x/",
+        "https://x/|y", "https://x/" + "y" * 600, "https://x/\u202e", 'https://x/"', "https://[::1", 7, None, ["https://x/"],
+    ],
+)  # fmt: skip
+def test_a_runbook_that_is_no_plain_link_is_left_out(url: object) -> None:
+    assert not isinstance(url, str) or not is_web_address(url)
+    link = dict(words(metadata={"labels": {"runbook": url}}).links)["Runbook"]
+    assert link == "https://runbooks.example.com/chain_stalled"
+
+
+@pytest.mark.parametrize("labels", [None, [], "x", {"runbook": {}}])
+def test_labels_of_any_shape(labels: object) -> None:
+    assert words(metadata={"labels": labels, "network": {"a": 1}, "chain": 7}).title
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"),
+    [(0, "0 s"), (-5, "0 s"), (59.6, "1 min"), (61, "1 min 1 s"), (3600, "1 h"), (90061, "1 d 1 h")],
+)
+def test_spans(seconds: float, told: str) -> None:
+    assert span(timedelta(seconds=seconds)) == told
+
+
+def test_a_body_keeps_its_links_however_long_the_rest_is() -> None:
+    said = words(message=HOSTILE, why="x" * 9000)
+    assert body(said, 1000, PLAIN).endswith("\nAlert: " + dict(said.links)["Alert"])
+
+
+def test_every_text_is_one_line() -> None:
+    said = words(
+        message=HOSTILE, target=HOSTILE, alert_type=HOSTILE, why=HOSTILE, metadata={"network": HOSTILE}
+    )
+    for text in (said.title, *said.lines, *facts(said).values()):
+        assert text.isprintable()
+        assert "\u202e" not in text
+
+
+def test_hebrew_stays_hebrew() -> None:
+    assert words(message="שלום").lines == ("שלום",)
