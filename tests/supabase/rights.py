@@ -20,6 +20,8 @@ TABLES: dict[str, dict[str, tuple[str, ...]]] = {
     "public.uptime_checks": {"select": PEOPLE},
     "watchkeeper.alert_latencies": {},
     "watchkeeper.alert_transitions": {},
+    "watchkeeper.availability_spans": {},
+    "watchkeeper.benchmark_rules": {},
     "watchkeeper.catalog": {},
     "watchkeeper.channels": {},
     "watchkeeper.check_states": {},
@@ -31,6 +33,8 @@ TABLES: dict[str, dict[str, tuple[str, ...]]] = {
     "watchkeeper.heartbeats": {},
     "watchkeeper.ladders": {},
     "watchkeeper.latest_values": {},
+    "watchkeeper.maintenance_clock": {},
+    "watchkeeper.maintenance_spans": {},
     "watchkeeper.members": {},
     "watchkeeper.monitor": {},
     "watchkeeper.rotation_overrides": {},
@@ -39,13 +43,16 @@ TABLES: dict[str, dict[str, tuple[str, ...]]] = {
     "watchkeeper.routes": {},
     "watchkeeper.rule_states": {},
     "watchkeeper.runs": {},
+    "watchkeeper.services": {},
     "watchkeeper.silences": {},
     "watchkeeper.targets": {},
 }
 SEQUENCES = (
     "watchkeeper.alert_transitions_id_seq",
+    "watchkeeper.availability_spans_id_seq",
     "watchkeeper.deliveries_seq_seq",
     "watchkeeper.latest_values_id_seq",
+    "watchkeeper.maintenance_spans_id_seq",
 )
 
 READERS = ("viewer", "auditor", "responder", "admin", "service_role")
@@ -74,6 +81,10 @@ RPCS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "list_targets": (PEOPLE, READERS),
     "get_system_health_summary": ((*PEOPLE, "watchkeeper_metrics"), (*READERS, "watchkeeper_metrics")),
     "record_system_metric": ((*PEOPLE, "watchkeeper_ingest"), (*MANAGERS, "watchkeeper_ingest")),
+    **dict.fromkeys(
+        ("record_benchmark", "record_benchmarks"),
+        ((*PEOPLE, "watchkeeper_ingest"), (*MANAGERS, "watchkeeper_ingest")),
+    ),
     "claim_deliveries": (("service_role",), ("service_role",)),
     "settle_deliveries": (("service_role",), ("service_role",)),
     # The token in the call is the right to it.
@@ -94,6 +105,9 @@ RPCS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "preview_silence",
             "get_alert_latency",
             "export_config",
+            "get_benchmarks",
+            "get_benchmark_series",
+            "list_benchmark_rules",
         ),
         (PEOPLE, READERS),
     ),
@@ -113,6 +127,8 @@ RPCS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "send_test",
             "save_delivery_settings",
             "apply_config",
+            "save_benchmark_rule",
+            "delete_benchmark_rule",
         ),
         (PEOPLE, MANAGERS),
     ),
