@@ -145,6 +145,9 @@ def lived_in(world: World) -> World:
     world.db.rpc("save_escalation", escalation={"name": "ladder", "steps": [{"after_s": 0}]})
     world.db.rpc("save_silence", silence=A_SILENCE)
     world.db.rpc("save_heartbeat", heartbeat={"name": "backup", "period_s": 60})
+    world.db.rpc(
+        "save_benchmark_rule", rule={"name": "slower", "benchmark_name": "ci", "operation_type": "sign"}
+    )
     world.db.run("update watchkeeper.heartbeats set token_hash = sha256('the-token')")
     tasks = world.tick(0)
     look = {"service_name": "web", "endpoint": "http://x", "is_up": True}
@@ -257,6 +260,12 @@ def arguments(db: Db, rpc: str) -> dict[str, Any]:
         "send_test": {"channel": "chat"},
         "retry_delivery": {"delivery_id": db.value("select id from watchkeeper.deliveries limit 1")},
         "save_delivery_settings": {"settings": {"storm_alerts": 20}},
+        "record_benchmark": {"benchmark_name": "ci", "operation_type": "sign", "duration_ms": 1},
+        "record_benchmarks": {"benchmarks": []},
+        "get_benchmark_series": {"benchmark_name": "ci", "operation_type": "sign",
+                                 "from_time": now - timedelta(hours=1), "to_time": now},
+        "save_benchmark_rule": {"rule": {"name": "b", "benchmark_name": "ci", "operation_type": "sign"}},
+        "delete_benchmark_rule": {"name": "slower"},
         "apply_config": {"config": {"channels": [{"name": "another", "kind": "chat"}]}, "prune": False,
                          "dry_run": False},
     }  # fmt: skip
