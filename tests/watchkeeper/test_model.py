@@ -114,6 +114,59 @@ def test_a_database_that_says_more_is_understood() -> None:
     assert Message.model_validate(document).alerts()[0].target == "anvil"
 
 
+@pytest.mark.parametrize(
+    ("about", "event", "level", "place", "topic", "group"),
+    [
+        ("alert", "trigger", "critical", "anvil", "chain_stalled", "anvil"),
+        ("incident", "update", "critical", "node-1, node-2, node-3", "policy", "anvil"),
+        ("incident", "resolve", "info", "node-1, node-2, node-3", "policy", "anvil"),
+        ("report", "report", "info", "watchkeeper", "report", None),
+    ],
+)
+def test_services_sort_all_that_is_told_by_the_same_names(
+    about: str, event: str, level: str, place: str, topic: str, group: str | None
+) -> None:
+    subject = Message.model_validate(claimed("slack", event, about=about)).subject
+    assert subject
+    assert (subject.noun, subject.level) == (about, level)
+    assert (subject.place, subject.topic, subject.group) == (place, topic, group)
+
+
+@pytest.mark.parametrize(
+    ("severity", "level"),
+    [("low", "info"), ("medium", "warning"), ("high", "error"), ("critical", "critical")],
+)
+def test_an_incident_is_as_loud_as_an_alert_of_that_severity(severity: str, level: str) -> None:
+    subject = Message.model_validate(claimed("slack", about="incident", severity=severity)).subject
+    assert subject
+    assert subject.level == level
+
+
+def test_an_incident_without_systems_is_in_its_network_or_nowhere() -> None:
+    def place(**changes: Any) -> str:
+        subject = Message.model_validate(claimed("slack", about="incident", **changes)).subject
+        assert subject
+        return subject.place
+
+    assert place(affected_systems=[]) == "anvil"
+    assert place(affected_systems=[], network=None) == "watchkeeper"
+
+
+@pytest.mark.parametrize(
+    ("event", "thread", "outdated"),
+    [
+        ("update", {"ts": "1"}, {"ts": "1"}),
+        ("resolve", {"ts": "1"}, {"ts": "1"}),
+        ("remind", {"ts": "1"}, None),
+        ("update", {"ts": "1", "shared": True}, None),
+        ("update", None, None),
+    ],
+)
+def test_the_first_message_is_outdated_by_what_changes_it(event: str, thread: Any, outdated: Any) -> None:
+    given = claimed("slack", event, about="incident", thread=thread)
+    assert Message.model_validate(given).outdated == outdated
+
+
 def test_news_of_nothing_is_no_message() -> None:
     document = claimed("slack", "resolve")
     document["deliveries"][0]["alert"] = None

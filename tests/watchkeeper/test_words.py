@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.watchkeeper.notifiers.support import HOSTILE, NOW, message
+from tests.watchkeeper.notifiers.support import HOSTILE, NOW, SIGNED, message
 from watchkeeper.text import GREEN, PLAIN, Wording, body, is_web_address
 from watchkeeper.words import span, wording
 
@@ -154,3 +154,138 @@ def test_every_text_is_one_line() -> None:
 
 def test_hebrew_stays_hebrew() -> None:
     assert words(message="שלום").lines == ("שלום",)
+
+
+# Incidents
+
+
+@pytest.mark.parametrize(
+    ("event", "changes", "title"),
+    [
+        ("trigger", {}, "CRITICAL incident: 3 targets of anvil fail"),
+        ("trigger", {"severity": "low"}, "LOW incident: 3 targets of anvil fail"),
+        ("update", {}, "Update: CRITICAL incident: 3 targets of anvil fail"),
+        ("resolve", {}, "Resolved: incident: 3 targets of anvil fail"),
+    ],
+)
+def test_titles_of_an_incident(event: str, changes: dict[str, Any], title: str) -> None:
+    assert words(event, about="incident", **changes).title == title
+
+
+def test_an_incident_in_all_its_words() -> None:
+    said = words("update", about="incident", status="investigating", assigned_to_email="ann@example.com",
+                 change="open → investigating: looking at the switch")  # fmt: skip
+    assert said.lines == ("open → investigating: looking at the switch", "They all went within a minute.")
+    assert facts(said) == {
+        "Status": "investigating",
+        "Severity": "critical",
+        "Affected": "node-1, node-2, node-3",
+        "Since": "2026-11-23 12:00:30 UTC (5 min)",
+        "On it": "ann@example.com",
+        "Sent because": "route: everything",
+    }
+    assert said.links == (
+        ("Incident", "https://watch.example.com#/incidents/00000000-0000-4000-b000-000000000000"),
+    )
+
+
+def test_an_incident_of_which_little_is_known() -> None:
+    said = words(about="incident", affected_systems=[], network=None, description=None, change=None)
+    assert said.lines == ()
+    assert set(facts(said)) == {"Status", "Severity", "Since", "On it", "Sent because"}
+    assert facts(said)["On it"] == "nobody yet"
+    assert wording(message("slack", about="incident"), NOW).links == ()
+
+
+def test_the_end_of_an_incident_says_when_and_why() -> None:
+    said = words("resolve", NOW + timedelta(days=2), about="incident")
+    assert facts(said)["Ended"] == "2026-11-23 12:05:30 UTC: the switch was replaced"
+    assert facts(said)["Since"] == "2026-11-23 12:00:30 UTC (5 min)"
+    assert "On it" not in facts(said)
+    assert said.colour == GREEN
+
+
+def test_an_incident_that_is_closed_later_is_no_alarm() -> None:
+    assert words("update", about="incident", status="closed").severity == "info"
+    assert words("update", about="incident", status="open").severity == "critical"
+
+
+def test_a_storm_of_incidents_and_alerts_says_both() -> None:
+    storm = message("slack", count=3)
+    other = message("slack", about="incident", severity="high").deliveries
+    said = wording(storm.model_copy(update={"deliveries": storm.deliveries + other}), NOW, DASHBOARD)
+    assert said.title == "4 alerts and incidents, the worst is critical"
+    assert said.lines[-1] == "HIGH incident: 3 targets of anvil fail: opened"
+    assert dict(said.links) == {"Alerts": f"{DASHBOARD}#/alerts", "Incidents": f"{DASHBOARD}#/incidents"}
+    changed = words("update", about="incident", count=2)
+    assert changed.title == "2 incidents have changed, the worst is critical"
+
+
+# Reports
+
+
+def told(**changes: Any) -> Wording:
+    return words("report", about="report", **changes)
+
+
+def test_a_report_in_all_its_words() -> None:
+    said = told()
+    assert said.title == "Report: Service levels of October"
+    assert said.lines == ("Availability: 99.9512 %, the objective is 99.9 %: met.",)
+    assert facts(said) == {
+        "Period": "2026-10-01 to 2026-10-31 (UTC)",
+        "Incidents": "3",
+        "Files can be fetched until": "2026-11-30 12:05:30 UTC",
+        "Sent because": "route: everything",
+    }
+    page = "https://watch.example.com#/reports/00000000-0000-4000-c000-000000000000"
+    assert said.links == (
+        ("Report", page),
+        ("PDF", SIGNED),
+        ("HTML", "http://files.example.com/october.html"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("summary", "line"),
+    [
+        (
+            {"availability_percent": 99.89, "objective_percent": 99.9, "met": False},
+            "99.89 %, the objective is 99.9 %: NOT met.",
+        ),
+        (
+            {"availability_percent": 100, "objective_percent": 99.9},
+            "100 %, the objective is 99.9 %: cannot be told.",
+        ),
+        ({"availability_percent": 99.99999, "objective_percent": None}, "99.99999 %, without an objective."),
+        ({"availability_percent": None, "objective_percent": 99.9, "met": None}, "not measured."),
+        ({}, "not measured."),
+    ],
+)
+def test_availability_in_words(summary: dict[str, Any], line: str) -> None:
+    said = told(summary=summary)
+    assert said.lines == (f"Availability: {line}",)
+    assert "Incidents" not in facts(said)
+
+
+def test_a_period_that_is_no_whole_days_says_its_moments() -> None:
+    times = {"from": "2026-10-01T00:00:00+02:00", "to": "2026-10-02T00:00:00+00:00"}
+    assert facts(told(**times))["Period"] == "2026-09-30 22:00:00 UTC to 2026-10-02 00:00:00 UTC"
+
+
+@pytest.mark.parametrize(
+    "url", ["javascript:alert(1)", "ftp://x/", "s3://bucket/key", "https://x/ y", "https://x/" + "y" * 3000]
+)
+def test_a_file_that_is_no_plain_link_is_left_out(url: str) -> None:
+    said = told(links={"pdf": url, "exe": "https://x/virus.exe"})
+    assert [label for label, _ in said.links] == ["Report"]
+    assert "Files can be fetched until" not in facts(said)
+
+
+def test_long_addresses_of_files_leave_room_for_what_is_said() -> None:
+    said = told(links=dict.fromkeys(("pdf", "html", "csv", "json"), SIGNED))
+    text = body(said, 4000, PLAIN)
+    assert text.startswith("Availability: 99.9512 %")
+    assert "Period: 2026-10-01" in text
+    assert "\nReport: https://watch.example.com#/reports/" in text
+    assert text.endswith(f"PDF: {SIGNED}\n… and 3 more")

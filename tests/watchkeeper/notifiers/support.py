@@ -73,8 +73,62 @@ TAKEN: Json = {
 OF_EVENT: dict[str, Json] = {"resolve": RESOLVED, "acknowledge": TAKEN}
 
 
-def delivery(n: int, event: str, thread: Json | None, changes: Json) -> Json:
-    told = None if event == "test" else alert(n, **OF_EVENT.get(event, {}), **changes)
+SIGNED = "https://files.example.com/r/october.pdf?X-Amz-Signature=" + "a" * 1400
+
+
+def incident(n: int = 0, **changes: object) -> Json:
+    """What claim_deliveries tells of an incident."""
+    return {
+        "id": f"00000000-0000-4000-b000-{n:012d}",
+        "incident_type": "policy",
+        "title": "3 targets of anvil fail",
+        "severity": "critical",
+        "status": "open",
+        "description": "They all went within a minute.",
+        "affected_systems": ["node-1", "node-2", "node-3"],
+        "network": "anvil",
+        "assigned_to_email": None,
+        "created_at": (NOW - timedelta(minutes=5)).isoformat(),
+        "updated_at": NOW.isoformat(),
+        "resolved_at": None,
+        "resolution_notes": None,
+        "change": "opened",
+        **changes,
+    }
+
+
+OVER: Json = {
+    "status": "resolved",
+    "resolved_at": NOW.isoformat(),
+    "resolution_notes": "the switch was replaced",
+    "change": "resolved",
+}
+
+
+def report(n: int = 0, **changes: object) -> Json:
+    """What claim_deliveries tells of a report."""
+    return {
+        "id": f"00000000-0000-4000-c000-{n:012d}",
+        "title": "Service levels of October",
+        "kind": "sla",
+        "from": "2026-10-01T00:00:00+00:00",
+        "to": "2026-11-01T00:00:00+00:00",
+        "summary": {"availability_percent": 99.9512, "objective_percent": 99.9, "met": True, "incidents": 3},
+        "links": {"html": "http://files.example.com/october.html", "pdf": SIGNED},
+        "links_expire_at": (NOW + timedelta(days=7)).isoformat(),
+        "files": [{"format": "pdf", "key": "reports/1.pdf", "bytes": 52000, "sha256": "ab" * 32}],
+        **changes,
+    }
+
+
+def delivery(n: int, event: str, about: str, thread: Json | None, changes: Json) -> Json:
+    told: Json = {"alert": None, "incident": None, "report": None}
+    if about == "alert":
+        told["alert"] = alert(n, **OF_EVENT.get(event, {}), **changes)
+    elif about == "incident":
+        told["incident"] = incident(n, **{**(OVER if event == "resolve" else {}), **changes})
+    else:
+        told["report"] = report(n, **changes)
     return {
         "id": f"00000000-0000-4000-9000-{n:012d}",
         "dedup_key": f"{alert(n)['id']}:channel:{event}",
@@ -82,7 +136,7 @@ def delivery(n: int, event: str, thread: Json | None, changes: Json) -> Json:
         "why": "route: everything",
         "created_at": NOW.isoformat(),
         "thread": thread,
-        "alert": told,
+        **({} if event == "test" else told),
     }
 
 
@@ -90,6 +144,7 @@ def claimed(
     kind: str = "slack",
     event: str = "trigger",
     *,
+    about: str = "alert",
     count: int = 1,
     thread: Json | None = None,
     config: Json | None = None,
@@ -104,7 +159,7 @@ def claimed(
         "config": config or {},
         "secrets": {name: f"env:CHANNEL_{name.upper()}" for name in secrets or {}},
     }
-    deliveries = [delivery(n, event, thread, changes) for n in range(count)]
+    deliveries = [delivery(n, event, about, thread, changes) for n in range(count)]
     return {"lease_id": LEASE, "event": event, "channel": channel, "deliveries": deliveries}
 
 

@@ -12,12 +12,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.watchkeeper.notifiers.support import HOSTILE, LEASE, SECRET, SERVICES, deliver_to, sent, written
+from tests.watchkeeper.notifiers.support import (
+    HOSTILE,
+    LEASE,
+    SECRET,
+    SERVICES,
+    SIGNED,
+    deliver_to,
+    sent,
+    written,
+)
 from tests.watchkeeper.servers import Talk, dripping, reply, resetting, silent
 from watchkeeper.model import Settlement
 from watchkeeper.notifiers import NOTIFIERS
 
 EVENTS = ("trigger", "escalate", "remind", "acknowledge", "resolve", "test")
+OTHERS = (("incident", "trigger"), ("incident", "update"), ("incident", "resolve"), ("report", "report"))
 WEB = pytest.mark.parametrize("service", SERVICES)
 
 
@@ -34,6 +44,32 @@ def test_every_event_is_sent(service: str, event: str) -> None:
     settlements, requests = deliver_to(service, event=event)
     assert [settlement.outcome for settlement in settlements] == ["sent"]
     assert requests
+
+
+@WEB
+@pytest.mark.parametrize(("about", "event"), OTHERS)
+def test_incidents_and_reports_are_sent_where_they_belong(service: str, about: str, event: str) -> None:
+    settlements, requests = deliver_to(service, about=about, event=event)
+    assert [settlement.outcome for settlement in settlements] == ["sent"]
+    if event != "report" or NOTIFIERS[SERVICES[service].kind].takes_reports:
+        words = {"report": "Service levels of October"}.get(about, "3 targets of anvil fail")
+        assert words in requests[-1].body.decode() or event == "resolve"
+
+
+@pytest.mark.parametrize("service", ["pagerduty", "sentry"])
+def test_a_report_wakes_nobody_and_the_ledger_says_so(service: str) -> None:
+    settlements, requests = deliver_to(service, about="report", event="report")
+    assert requests == []
+    assert settlements[0].outcome == "sent"
+    assert settlements[0].provider_id == f"not sent: {service} is for what somebody has to act upon"
+
+
+@WEB
+def test_each_report_is_a_message_of_its_own(service: str) -> None:
+    """Merged they would lose their files."""
+    settlements, requests = deliver_to(service, about="report", event="report", count=3)
+    assert len({settlement.delivery_id for settlement in settlements}) == 3
+    assert len(requests) == (3 if NOTIFIERS[SERVICES[service].kind].takes_reports else 0)
 
 
 @WEB
@@ -217,6 +253,7 @@ LONG = ["😀" * 99, "é" * 99, "x" * 500]
 NASTY = st.lists(st.sampled_from(CALLS + MARKS + LONG) | st.characters(codec="utf-8"), max_size=60).map(
     "".join
 )
+SUBJECTS = [*(("alert", event) for event in EVENTS), *OTHERS]
 LIVE = {
     "slack": r"<[!@#]|@(everyone|here|channel)|\{\{|\$\{",
     "discord": r"@(everyone|here)|(?<!\\)(\\\\)*<[@#]|\{\{|\$\{",
@@ -237,17 +274,30 @@ def texts(value: object) -> Iterator[str]:
             yield from texts(part)
 
 
+def hostile(about: str, text: str) -> dict[str, Any]:
+    """The text wherever a stranger's words can stand."""
+    if about == "alert":
+        metadata = {"network": text[:100], "chain": text, "labels": {"runbook": text}}
+        return {"message": text, "target": text[:100], "alert_type": text[:60], "metadata": metadata}
+    if about == "report":
+        links = {"pdf": text, "html": f"https://x/{text}", "csv": SIGNED, "json": SIGNED, text: SIGNED}
+        return {"title": text, "links": links}
+    words = dict.fromkeys(("title", "description", "change", "resolution_notes", "network"), text)
+    return {**words, "incident_type": text[:60], "affected_systems": [text] * 20}
+
+
 @pytest.mark.parametrize("service", [name for name in SERVICES if name != "webhook"])
 @settings(max_examples=60, deadline=None)
-@given(text=NASTY, count=st.sampled_from([1, 1, 30]), event=st.sampled_from(EVENTS))
+@given(text=NASTY, count=st.sampled_from([1, 1, 30]), subject=st.sampled_from(SUBJECTS))
 def test_whatever_the_words_nothing_is_live_and_nothing_too_large(
-    service: str, text: str, count: int, event: str
+    service: str, text: str, count: int, subject: tuple[str, str]
 ) -> None:
+    about, event = subject
     kind = SERVICES[service].kind
-    count = count if NOTIFIERS[kind].merges else 1
-    metadata = {"network": text[:100], "chain": text, "labels": {"runbook": text}}
-    words = {"message": text, "target": text[:100], "alert_type": text[:60], "metadata": metadata}
-    for post in written(service, event, count=count, **words):
+    if about == "report" and not NOTIFIERS[kind].takes_reports:
+        return
+    count = count if NOTIFIERS[kind].merges and about != "report" else 1
+    for post in written(service, event, about=about, count=count, **hostile(about, text)):
         parts = [json.loads(line) for line in (post["content"] or b"").splitlines()] or [post["json"]]
         for part in texts(parts):
             assert not re.search(LIVE[kind], part), part

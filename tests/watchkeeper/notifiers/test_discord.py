@@ -30,6 +30,15 @@ def test_a_resolve_marks_the_first_message_and_says_it_anew() -> None:
     assert settlements[0].thread is None
 
 
+def test_an_update_keeps_the_first_message_of_an_incident_up_to_date() -> None:
+    given_ = {"about": "incident", "event": "update", "status": "investigating"}
+    mark, said = sent("discord", thread={"message_id": "5"}, **given_)
+    assert (mark.method, mark.path[-11:], said.method) == ("PATCH", "/messages/5", "POST")
+    assert mark.json["embeds"] == said.json["embeds"]
+    assert "Status: investigating" in mark.json["embeds"][0]["description"]
+    assert len(sent("discord", **given_)) == 1
+
+
 def test_a_first_message_that_was_deleted_does_not_hold_up_the_resolve() -> None:
     gone = reply("404 Not Found", b'{"code": 10008, "message": "Unknown Message"}')
     assert len(sent("discord", gone, DISCORD_OK, event="resolve", thread={"message_id": "5"})) == 2

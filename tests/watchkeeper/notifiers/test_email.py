@@ -19,7 +19,7 @@ from moto import mock_aws
 from moto.ses.models import ses_backends
 
 from infra.local.ports import free_ports
-from tests.watchkeeper.notifiers.support import HOSTILE, SETTINGS, claimed
+from tests.watchkeeper.notifiers.support import HOSTILE, SETTINGS, SIGNED, claimed
 from watchkeeper import aws
 from watchkeeper.deliver import Access, deliver
 from watchkeeper.model import Settlement
@@ -123,6 +123,26 @@ def test_all_mails_of_an_alert_are_one_thread(mailbox: Mailbox, smtp: DeliverySe
     assert trigger["References"] in resolve["References"]
     assert trigger["Message-ID"] in resolve["References"]
     assert trigger["Message-ID"] != resolve["Message-ID"]
+
+
+def test_all_mails_of_an_incident_are_one_thread(mailbox: Mailbox, smtp: DeliverySettings) -> None:
+    first = mail_out(smtp, about="incident")
+    for event in ("update", "resolve"):
+        mail_out(smtp, event, about="incident", thread=first.thread)
+    trigger, update, resolve = mailbox.mails
+    for later in (update, resolve):
+        assert later["References"] == f"{trigger['References']} {trigger['Message-ID']}"
+    assert update["Subject"] == "Update: CRITICAL incident: 3 targets of anvil fail"
+    mail_out(smtp)
+    assert mailbox.mails[-1]["References"] != trigger["References"]
+
+
+def test_a_report_has_links_to_its_files(mailbox: Mailbox, smtp: DeliverySettings) -> None:
+    assert mail_out(smtp, "report", about="report").outcome == "sent"
+    (mail,) = mailbox.mails
+    assert mail["Subject"] == "Report: Service levels of October"
+    assert "Files can be fetched until: 2026-11-30 12:05:30 UTC" in part(mail, "plain")
+    assert f'<a href="{SIGNED}">PDF</a>' in part(mail, "html")
 
 
 def test_a_repeat_carries_the_same_id(mailbox: Mailbox, smtp: DeliverySettings) -> None:

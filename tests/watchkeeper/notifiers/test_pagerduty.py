@@ -1,6 +1,6 @@
 import pytest
 
-from tests.watchkeeper.notifiers.support import HOSTILE, alert, deliver_to, sent
+from tests.watchkeeper.notifiers.support import HOSTILE, alert, deliver_to, incident, sent
 
 ID = alert()["id"]
 
@@ -31,6 +31,40 @@ def test_our_severities_are_theirs(severity: str) -> None:
 def test_all_events_of_an_alert_meet_in_one_incident(event: str, action: str) -> None:
     (request,) = sent("pagerduty", event=event)
     assert (request.json["event_action"], request.json["dedup_key"]) == (action, ID)
+
+
+INCIDENT = incident()["id"]
+
+
+def test_an_incident_is_one_of_theirs() -> None:
+    (request,) = sent("pagerduty", about="incident")
+    event = request.json
+    assert (event["event_action"], event["dedup_key"]) == ("trigger", INCIDENT)
+    payload = event["payload"]
+    assert payload["summary"].startswith("CRITICAL incident: 3 targets of anvil fail - opened")
+    assert payload["severity"] == "critical"
+    assert payload["source"] == "node-1, node-2, node-3"
+    assert (payload["class"], payload["group"]) == ("policy", "anvil")
+    assert payload["timestamp"] == "2026-11-23T12:00:30+00:00"
+    assert payload["custom_details"]["Status"] == "open"
+    assert [link["text"] for link in event["links"]] == ["Incident"]
+
+
+@pytest.mark.parametrize(
+    ("event", "status", "action"),
+    [
+        ("trigger", "investigating", "trigger"),
+        ("update", "open", "trigger"),
+        ("update", "investigating", "acknowledge"),
+        ("update", "resolved", "resolve"),
+        ("update", "closed", "resolve"),
+        ("resolve", "closed", "resolve"),
+    ],
+)
+def test_what_happens_to_an_incident_happens_to_theirs(event: str, status: str, action: str) -> None:
+    """Reopened it pages anew; closed after it was resolved it does not."""
+    (request,) = sent("pagerduty", about="incident", event=event, status=status)
+    assert (request.json["event_action"], request.json["dedup_key"]) == (action, INCIDENT)
 
 
 def test_a_test_leaves_no_incident_behind() -> None:

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from tests.watchkeeper.notifiers.support import HOSTILE, SECRET, alert, deliver_to, sent
+from tests.watchkeeper.notifiers.support import HOSTILE, SECRET, alert, deliver_to, incident, sent
 
 
 def event_of(request: Any) -> dict[str, Any]:
@@ -29,6 +29,18 @@ def test_all_events_of_an_alert_are_one_issue() -> None:
         event_of(sent("sentry", event=event)[0])["fingerprint"] for event in ("trigger", "remind", "resolve")
     ]
     assert prints == [["watchkeeper", alert()["id"]]] * 3
+
+
+def test_all_events_of_an_incident_are_one_issue() -> None:
+    events = [
+        event_of(sent("sentry", about="incident", event=event)[0])
+        for event in ("trigger", "update", "resolve")
+    ]
+    assert [event["fingerprint"] for event in events] == [["watchkeeper", incident()["id"]]] * 3
+    assert [event["level"] for event in events] == ["fatal", "fatal", "info"]
+    assert events[0]["tags"] == {
+        "event": "trigger", "target": "node-1, node-2, node-3", "incident_type": "policy",
+    }  # fmt: skip
 
 
 def test_a_repeat_has_the_id_of_the_first() -> None:

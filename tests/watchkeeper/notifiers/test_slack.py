@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.watchkeeper.notifiers.support import HOSTILE, SLACK_OK, deliver_to, sent
+from tests.watchkeeper.notifiers.support import HOSTILE, SIGNED, SLACK_OK, deliver_to, sent
 from tests.watchkeeper.servers import reply
 from watchkeeper.notifiers.slack import MARKUP, escape
 from watchkeeper.text import cut
@@ -57,6 +57,21 @@ def test_a_resolve_marks_the_first_message_and_answers_under_it() -> None:
     assert (answer.json["channel"], answer.json["thread_ts"]) == ("C9", "1.0")
     assert answer.json["reply_broadcast"] is False
     assert settlements[0].thread is None
+
+
+def test_an_update_of_an_incident_is_said_in_its_thread_and_changes_its_first_message() -> None:
+    update, answer = sent(
+        "slack bot", about="incident", event="update", status="investigating", thread=THREAD
+    )
+    assert (update.path, update.json["ts"]) == ("/api/chat.update", "1.0")
+    assert "Status: investigating" in section(update)
+    assert (answer.path, answer.json["thread_ts"]) == ("/api/chat.postMessage", "1.0")
+
+
+def test_a_report_has_links_to_its_files() -> None:
+    text = section(sent("slack", about="report", event="report")[0])
+    assert text.startswith("Availability: 99.9512 %, the objective is 99.9 %: met.\n")
+    assert f"<{SIGNED}|PDF>" in text
 
 
 def test_a_first_message_that_cannot_be_changed_does_not_hold_up_the_resolve() -> None:

@@ -28,6 +28,12 @@ def test_a_resolve_answers_the_first_message_even_if_that_is_gone() -> None:
     assert settlements[0].thread is None
 
 
+def test_an_update_of_an_incident_answers_the_first_message() -> None:
+    (request,) = sent("telegram", about="incident", event="update", thread={"message_id": 3})
+    assert request.json["reply_parameters"]["message_id"] == 3
+    assert request.json["text"].startswith("Update: CRITICAL incident: 3 targets of anvil fail\n\nopened\n")
+
+
 def test_it_writes_into_a_topic() -> None:
     assert sent("telegram", config={"message_thread_id": 12})[0].json["message_thread_id"] == 12
 

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from tests.watchkeeper.notifiers.support import HOSTILE, deliver_to, sent
+from tests.watchkeeper.notifiers.support import HOSTILE, OVER, SIGNED, deliver_to, incident, report, sent
 from watchkeeper.notifiers.webhook import sign
 
 KEY = "k3y"
@@ -43,6 +43,34 @@ def test_the_body_is_the_alert_and_repeats_are_recognizable(event: str) -> None:
     assert (alert["target"], alert["alert_type"]) == ("anvil", "chain_stalled")
     assert alert["status"] == ("resolved" if event == "resolve" else "firing")
     assert body["dedup_key"] == request.headers["x-watchkeeper-delivery"]
+
+
+@pytest.mark.parametrize("event", ["trigger", "update", "resolve"])
+def test_an_incident_is_in_the_body(event: str) -> None:
+    (request,) = sent("webhook", about="incident", event=event)
+    assert verify(KEY, request.headers["x-watchkeeper-signature"], request.body, time.time())
+    body = request.json
+    assert (body["event"], body["alerts"], body["report"]) == (event, [], None)
+    expected = incident(**(OVER if event == "resolve" else {}))
+    assert {name: body["incident"][name] for name in ("id", "title", "severity", "status", "change")} == {
+        name: expected[name] for name in ("id", "title", "severity", "status", "change")
+    }
+    assert body["links"] == {"Incident": f"https://watch.example.com#/incidents/{expected['id']}"}
+
+
+def test_a_report_is_in_the_body_with_links_that_were_looked_at() -> None:
+    links = {"pdf": SIGNED, "html": "javascript:alert(1)"}
+    (request,) = sent("webhook", about="report", event="report", links=links)
+    body = request.json
+    assert (body["alerts"], body["incident"]) == ([], None)
+    assert body["report"] == {
+        "id": report()["id"], "title": "Service levels of October", "kind": "sla",
+        "from": "2026-10-01T00:00:00Z", "to": "2026-11-01T00:00:00Z",
+        "summary": report()["summary"], "links_expire_at": "2026-11-30T12:05:30Z",
+        "files": [{"format": "pdf", "bytes": 52000, "sha256": "ab" * 32}],
+    }  # fmt: skip
+    assert set(body["links"]) == {"Report", "PDF"}
+    assert b"javascript:" not in request.body
 
 
 def test_headers_and_authorization_are_sent() -> None:
