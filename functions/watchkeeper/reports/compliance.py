@@ -1,0 +1,185 @@
+"""The compliance report: what get_compliance_report found, told to an auditor. Pure.
+
+Who had access, what was changed, what happened and how fast people answered, and which controls hold. Lists of
+records are shown with the columns that they come with.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from watchkeeper.errors import clean
+from watchkeeper.reports.csv import Row, Value, lines
+from watchkeeper.reports.data import TEXT_CHARS, Alerts, Counted, Incidents, Name, Part, Period, Text
+from watchkeeper.reports.document import (
+    Block,
+    Column,
+    Document,
+    Fact,
+    Facts,
+    Heading,
+    Paragraph,
+    Verdict,
+    table,
+)
+from watchkeeper.reports.figures import NOT_MEASURED, bounds, count, duration, moment, period, several
+from watchkeeper.reports.happened import alert_facts, happened_rows, incident_blocks
+
+MOST_ROWS = 1000
+MOST_COLUMNS = 7
+
+HOLDS: dict[bool | None, str] = {True: "holds", False: "does not hold", None: "not known"}
+
+Record = dict[str, Any]
+
+
+class Control(Part):
+    """A line of the checklist, filled from live facts. `ok` None: it is not known."""
+
+    name: Name = "(no name)"
+    ok: bool | None = None
+    detail: Text = ""
+
+
+class Changes(Part):
+    count: Counted | None = None
+    by_table: tuple[Record, ...] = ()
+    by_actor: tuple[Record, ...] = ()
+
+
+class Compliance(Period):
+    members: tuple[Record, ...] = ()
+    access: tuple[Record, ...] = ()
+    changes: Changes = Changes()
+    incidents: Incidents = Incidents()
+    alerts: Alerts = Alerts()
+    controls: tuple[Control, ...] = ()
+
+
+def document(data: Mapping[str, Any]) -> Document:
+    report = Compliance.model_validate(data)
+    return Document(
+        title="Compliance report",
+        subject=report.title or "Access, changes, incidents and controls",
+        period=period(report.from_at, report.to_at),
+        about=tuple(_about(report)),
+        made_at=report.made_at,
+        blocks=tuple(_blocks(report)),
+    )
+
+
+def _about(report: Compliance) -> Iterator[tuple[str, str]]:
+    yield "Period", bounds(report.from_at, report.to_at)
+    if report.generated_at:
+        yield "Made", f"{moment(report.generated_at)} UTC, by Watchkeeper"
+
+
+def _blocks(report: Compliance) -> Iterator[Block]:
+    yield _verdict(report)
+    yield Facts(
+        (
+            Fact("People with access", count(len(report.members))),
+            Fact("Changes recorded", count(report.changes.count)),
+            Fact("Incidents", count(report.incidents.count)),
+            Fact("Time to resolve an incident", duration(report.incidents.mttr_s), "mean (MTTR)"),
+            *alert_facts(report.alerts),
+        )
+    )
+    yield Heading("Controls")
+    yield Paragraph("As found when the report was made, not at the end of its period.", small=True)
+    yield table(
+        [Column("Control", 3), Column("Found", 1.2), Column("Detail", 5)],
+        [(control.name, HOLDS[control.ok], control.detail) for control in report.controls],
+        "No control was examined.",
+    )
+    yield from _records("Who has access", report.members, "Nobody is a member.")
+    yield from _records("Changes of access", report.access, "No access was given, changed or taken away.")
+    yield from _records("Changes by table", report.changes.by_table, "Nothing was changed.")
+    yield from _records("Changes by person", report.changes.by_actor, "Nobody changed anything.")
+    yield from incident_blocks(report.incidents)
+
+
+def _verdict(report: Compliance) -> Verdict:
+    found = [control.ok for control in report.controls]
+    broken, unclear = found.count(False), found.count(None)
+    examined = f"{several(len(found), 'control', 'controls')} examined"
+    if not found:
+        return Verdict("Not measured", "No control was examined.", "unknown")
+    if broken:
+        word = "1 control does not hold" if broken == 1 else f"{broken:,} controls do not hold"
+        return Verdict(word, f"{examined}, {unclear:,} of them not known.", "bad")
+    if unclear:
+        return Verdict(f"Not known of {several(unclear, 'control', 'controls')}", f"{examined}; the others hold.", "unknown")
+    return Verdict("All controls hold", f"{examined}.", "good")
+
+
+def _records(heading: str, records: Sequence[Record], empty: str) -> Iterator[Block]:
+    """A table with the columns that the records have."""
+    yield Heading(heading)
+    if len(records) > MOST_ROWS:
+        yield Paragraph(f"The first {MOST_ROWS:,} of {len(records):,} lines.", small=True)
+    names = list(dict.fromkeys(key for record in records for key in record))[:MOST_COLUMNS]
+    yield table(
+        [Column(_label(name), 1.5 if name.endswith("_at") else 2) for name in names],
+        [[shown(record.get(name)) for name in names] for record in records[:MOST_ROWS]],
+        empty,
+    )
+
+
+def _label(name: str) -> str:
+    words = clean(name, 60).removesuffix("_at").replace("_", " ").capitalize()
+    return f"{words} (UTC)" if name.endswith("_at") or name == "at" else words
+
+
+def shown(value: object) -> str:
+    """Any value of a record, in words."""
+    match value:
+        case None:
+            return NOT_MEASURED
+        case bool():
+            return "yes" if value else "no"
+        case int():
+            return f"{value:,}"
+        case str():
+            return clean(_time(value), TEXT_CHARS)
+        case list() | dict():
+            return clean(json.dumps(value, sort_keys=True, ensure_ascii=False, default=str), TEXT_CHARS)
+    return clean(str(value), TEXT_CHARS)
+
+
+def _time(text: str) -> str:
+    """A time as everywhere else in the report; other text as it is."""
+    if len(text) < len("2026-10-01T00:00:00Z") or text[4:5] != "-":
+        return text
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        return text
+    return moment(at) if at.tzinfo else text
+
+
+def rows(data: Mapping[str, Any]) -> Iterator[Row]:
+    """Everything that has a number or a time."""
+    report = Compliance.model_validate(data)
+    whole = (report.from_at, report.to_at)
+    yield from lines("report", "", report.title or "compliance", whole, {"generated_at": report.generated_at})
+    for control in report.controls:
+        yield from lines("control", "", control.name, whole, {"ok": control.ok, "detail": control.detail})
+    listed = {
+        "member": report.members,
+        "access": report.access,
+        "change_by_table": report.changes.by_table,
+        "change_by_actor": report.changes.by_actor,
+    }
+    for section, records in listed.items():
+        for n, record in enumerate(records, 1):
+            values = {clean(key, 60): _value(value) for key, value in record.items()}
+            yield from lines(section, str(n), "", whole, values)
+    yield from happened_rows(report.incidents, report.alerts, whole)
+
+
+def _value(value: object) -> Value:
+    if value is None or isinstance(value, str | bool | int):
+        return value
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, default=str)
