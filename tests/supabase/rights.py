@@ -20,6 +20,9 @@ TABLES: dict[str, dict[str, tuple[str, ...]]] = {
     "public.uptime_checks": {"select": PEOPLE},
     "watchkeeper.alert_latencies": {},
     "watchkeeper.alert_transitions": {},
+    "watchkeeper.audit_head": {},
+    "watchkeeper.audit_log": {},
+    "watchkeeper.audit_pending": {},
     "watchkeeper.availability_spans": {},
     "watchkeeper.benchmark_rules": {},
     "watchkeeper.catalog": {},
@@ -49,6 +52,7 @@ TABLES: dict[str, dict[str, tuple[str, ...]]] = {
 }
 SEQUENCES = (
     "watchkeeper.alert_transitions_id_seq",
+    "watchkeeper.audit_pending_id_seq",
     "watchkeeper.availability_spans_id_seq",
     "watchkeeper.deliveries_seq_seq",
     "watchkeeper.latest_values_id_seq",
@@ -58,6 +62,7 @@ SEQUENCES = (
 READERS = ("viewer", "auditor", "responder", "admin", "service_role")
 MANAGERS = ("admin", "service_role")
 RESPONDERS = ("responder", "admin", "service_role")
+AUDITORS = ("auditor", "admin", "service_role")
 
 # RPC -> the roles of Postgres that may execute it and its worker in `watchkeeper`, and the callers it really serves.
 RPCS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
@@ -131,6 +136,9 @@ RPCS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "delete_benchmark_rule",
         ),
         (PEOPLE, MANAGERS),
+    ),
+    **dict.fromkeys(
+        ("list_audit_log", "export_audit_log", "verify_audit_log", "audit_head"), (PEOPLE, AUDITORS)
     ),
     "whoami": (PEOPLE, ("authenticated", *READERS)),
 }

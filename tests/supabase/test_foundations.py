@@ -138,12 +138,8 @@ def test_the_time_of_a_change_to_an_incident_is_kept_by_its_trigger(db: Db) -> N
     )
     db.run("update incident_logs set title = 'y', updated_at = '2020-01-01'")
     assert db.value("select updated_at = now() from incident_logs")
-    trigger = only(
-        db.values(
-            "select tgname from pg_trigger where tgrelid = 'incident_logs'::regclass and not tgisinternal"
-        )
-    )
-    assert trigger == "update_incident_updated_at"
+    triggers = db.values("select tgname from pg_trigger where tgrelid = 'incident_logs'::regclass")
+    assert "update_incident_updated_at" in triggers
 
 
 COLUMNS = {

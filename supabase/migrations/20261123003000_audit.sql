@@ -1,0 +1,480 @@
+-- The audit log: who changed what and when, each row chained to the one before by its hash.
+--
+-- A trigger writes what changed to audit_pending, in the transaction of the change; at its commit a deferred trigger
+-- chains the lot. So the one lock that all changes share is taken last, and for as short as can be: nobody who holds it
+-- waits for anything else.
+
+create table watchkeeper.audit_log (
+  -- 1, 2, 3 … without gaps
+  seq bigint primary key check (seq > 0),
+  -- when it was chained, never earlier than the row before: what was exported up to a moment stays all there is
+  at timestamptz not null,
+  -- Not a foreign key: removing a user must stay possible, and who it was must stay readable.
+  actor_id uuid,
+  actor text not null,
+  action text not null check (action in ('insert', 'update', 'delete')),
+  table_name text not null,
+  row_key text not null,
+  before jsonb,
+  after jsonb,
+  hash bytea not null check (length(hash) = 32),
+  previous_hash bytea not null check (length(previous_hash) = 32),
+  check ((action <> 'insert') = (before is not null) and (action <> 'delete') = (after is not null))
+);
+alter table watchkeeper.audit_log enable row level security;
+create index audit_log_at on watchkeeper.audit_log (at, seq);
+create index audit_log_of_row on watchkeeper.audit_log (table_name, row_key, seq);
+create index audit_log_of_actor on watchkeeper.audit_log (actor, seq);
+
+-- The end of the chain. Its row lock is what changes wait for.
+create table watchkeeper.audit_head (
+  only_row boolean primary key default true check (only_row),
+  seq bigint not null,
+  hash bytea not null check (length(hash) = 32),
+  at timestamptz
+);
+alter table watchkeeper.audit_head enable row level security;
+insert into watchkeeper.audit_head (seq, hash) values (0, decode(repeat('00', 32), 'hex'));
+
+-- Empty outside of transactions.
+create table watchkeeper.audit_pending (
+  id bigint generated always as identity primary key,
+  actor_id uuid,
+  actor text not null,
+  table_name text not null,
+  row_id text not null,
+  row_key text not null,
+  before jsonb,
+  after jsonb,
+  -- digests of the documents before redaction: a changed secret is a change
+  was bytea,
+  becomes bytea
+);
+alter table watchkeeper.audit_pending enable row level security;
+
+-- Secrets -------------------------------------------------------------------------------------------------------
+
+-- As functions/watchkeeper/redact.py: without userinfo, query values, fragment and path parts that look like a key.
+create function watchkeeper.redact_url(url text) returns text
+language sql immutable set search_path = '' as $$
+  select p[1] || p[2] || coalesce((
+    select string_agg(case when part ~ '^(?=.*[0-9])[A-Za-z0-9_~.=-]{16,}$|^[A-Za-z0-9_-]{24,}$' then '***' else part end, '/' order by n)
+    from unnest(string_to_array(p[3], '/')) with ordinality as s (part, n)
+  ), '') || coalesce(regexp_replace(p[4], '([?&][^=&]*)=[^&]*', '\1=***', 'g'), '')
+  from regexp_match(url, '^([A-Za-z][A-Za-z0-9+.-]*://)(?:[^/?#]*@)?([^/?#]*)([^?#]*)(\?[^#]*)?') as p
+$$;
+
+create function watchkeeper.redact_text(words text) returns text
+language plpgsql immutable set search_path = '' as $$
+declare
+  url text;
+begin
+  if words ~ '://' then
+    for url in
+      select distinct m[1] from regexp_matches(words, '([A-Za-z][A-Za-z0-9+.-]*://[^\s"''<>]+)', 'g') as m order by 1 desc
+    loop
+      words := replace(words, url, watchkeeper.redact_url(url));
+    end loop;
+  end if;
+  return words;
+end
+$$;
+
+-- What is under a key that names a secret is hidden; a reference says where a secret is kept, and may be seen.
+create function watchkeeper.redact(document jsonb, hidden boolean default false, depth integer default 0) returns jsonb
+language plpgsql immutable set search_path = '' as $$
+begin
+  return case case when depth < 100 then jsonb_typeof(document) else 'too deep' end
+    when 'too deep' then '"***"'
+    when 'object' then (
+      select coalesce(jsonb_object_agg(e.key, watchkeeper.redact(e.value, hidden
+        or e.key ~* '(secret|token|passw|passphrase|api[_-]?key|authorization|credential|private[_-]?key|cookie)', depth + 1)), '{}')
+      from jsonb_each(document) as e)
+    when 'array' then (
+      select coalesce(jsonb_agg(watchkeeper.redact(e.item, hidden, depth + 1) order by e.n), '[]')
+      from jsonb_array_elements(document) with ordinality as e (item, n))
+    when 'string' then case
+      when not hidden then to_jsonb(watchkeeper.redact_text(document #>> '{}'))
+      when document #>> '{}' ~ '^(env|ssm|secretsmanager):' then document
+      else '"***"' end
+    when 'number' then case when hidden then '"***"' else document end
+    else document
+  end;
+end
+$$;
+
+-- Who and what ---------------------------------------------------------------------------------------------------
+
+-- Is one of these functions of ours (a pattern of names) running? A setting could be forged, the stack cannot.
+create function watchkeeper.called_from(names text) returns boolean
+language plpgsql volatile set search_path = '' as $$
+declare
+  stack text;
+begin
+  get diagnostics stack = pg_context;
+  return stack ~ format('\mwatchkeeper\.(%s)\(', names);
+end
+$$;
+
+create function watchkeeper.actor_name() returns text
+language sql volatile security definer set search_path = '' as $$
+  select case
+    when watchkeeper.caller_id() is not null then coalesce((select u.email from auth.users as u where u.id = watchkeeper.caller_id()),
+      watchkeeper.caller_id()::text)
+    when watchkeeper.called_from('sweep|tend_\w+|claim_due_checks|record_check_results') then 'watchkeeper'
+    when watchkeeper.is_operator() then 'operator'
+    else watchkeeper.caller_role()
+  end
+$$;
+
+-- An id, or the ids that the row ties together.
+create function watchkeeper.row_id(document jsonb) returns text
+language sql immutable set search_path = '' as $$
+  select coalesce(document ->> 'id', (select string_agg(e.value, '/' order by e.key) from jsonb_each_text(document) as e where e.key like '%\_id'), 'only')
+$$;
+
+-- What people call the row.
+create function watchkeeper.row_key(table_name text, document jsonb) returns text
+language sql stable security definer set search_path = '' as $$
+  select coalesce(case table_name
+    when 'members' then document ->> 'email'
+    when 'checks' then (select t.name from watchkeeper.targets as t where t.id = (document ->> 'target_id')::uuid) || '/' || (document ->> 'kind')
+    when 'dependencies' then (select t.name from watchkeeper.targets as t where t.id = (document ->> 'target_id')::uuid) || '/'
+      || (select t.name from watchkeeper.targets as t where t.id = (document ->> 'parent_id')::uuid)
+    when 'route_channels' then (select r.name from watchkeeper.routes as r where r.id = (document ->> 'route_id')::uuid) || '/'
+      || (select c.name from watchkeeper.channels as c where c.id = (document ->> 'channel_id')::uuid)
+    when 'rotation_overrides' then (select r.name from watchkeeper.rotations as r where r.id = (document ->> 'rotation_id')::uuid)
+    else document ->> 'name'
+  end, watchkeeper.row_id(document))
+$$;
+
+-- create trigger audit after insert or update or delete on T for each row execute function watchkeeper.audit(COLUMN, …)
+--
+-- The arguments are columns to leave out: what the machine moves by itself, such as updated_at. A change of nothing else
+-- is no change. A row is known by its column `id`, else by all its columns that end in `_id`, else it is the only one of
+-- its table; it is listed by its `name`, else by that id. Where the machine updates often, name the columns that people
+-- change (`update of a, b`), so that the trigger does not even fire. Within a transaction only a row's state before and
+-- after counts.
+create function watchkeeper.audit() returns trigger
+language plpgsql security definer set search_path = '' set timezone = 'UTC' as $$
+declare
+  -- What a row of one is called is of no interest.
+  left_out constant text[] := coalesce(tg_argv, '{}') || array['only_row'];
+  was constant jsonb := case when tg_op <> 'INSERT' then to_jsonb(old) - left_out end;
+  becomes constant jsonb := case when tg_op <> 'DELETE' then to_jsonb(new) - left_out end;
+begin
+  if was is distinct from becomes then
+    insert into watchkeeper.audit_pending (actor_id, actor, table_name, row_id, row_key, before, after, was, becomes)
+    values (watchkeeper.caller_id(), watchkeeper.actor_name(), tg_table_name, watchkeeper.row_id(coalesce(becomes, was)),
+      watchkeeper.row_key(tg_table_name, coalesce(becomes, was)), watchkeeper.redact(was), watchkeeper.redact(becomes),
+      sha256(convert_to(was::text, 'UTF8')), sha256(convert_to(becomes::text, 'UTF8')));
+  end if;
+  return null;
+end
+$$;
+
+-- The chain -----------------------------------------------------------------------------------------------------
+
+-- All of a row but its own hash, as text that depends on no setting of the session.
+create function watchkeeper.audit_hash(entry watchkeeper.audit_log) returns bytea
+language sql stable set search_path = '' as $$
+  select sha256(entry.previous_hash || convert_to(jsonb_build_object('seq', entry.seq,
+    'at', to_char(entry.at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), 'actor_id', entry.actor_id, 'actor', entry.actor,
+    'action', entry.action, 'table_name', entry.table_name, 'row_key', entry.row_key, 'before', entry.before, 'after', entry.after)::text, 'UTF8'))
+$$;
+
+-- The first one of a transaction takes all that is pending; a row that was changed more than once is one entry, and one
+-- that is as it was is none.
+create function watchkeeper.chain_audit() returns trigger
+language plpgsql security definer set search_path = '' as $$
+declare
+  head watchkeeper.audit_head;
+  entry watchkeeper.audit_log;
+begin
+  if not exists (select from watchkeeper.audit_pending as p where p.id = new.id) then
+    return null;
+  end if;
+  select h.* into head from watchkeeper.audit_head as h for update;
+  for entry in
+    with taken as (delete from watchkeeper.audit_pending as p returning p.*),
+    changes as (select min(t.id) as first_id, max(t.id) as last_id from taken as t group by t.table_name, t.row_id, t.actor)
+    select null, null, l.actor_id, l.actor, case when f.was is null then 'insert' when l.becomes is null then 'delete' else 'update' end,
+      l.table_name, l.row_key, f.before, l.after, null, null
+    from changes as c join taken as f on f.id = c.first_id join taken as l on l.id = c.last_id
+    where f.was is distinct from l.becomes
+    order by l.id
+  loop
+    head.seq := head.seq + 1;
+    head.at := greatest(head.at, clock_timestamp());
+    entry.seq := head.seq;
+    entry.at := head.at;
+    entry.previous_hash := head.hash;
+    entry.hash := watchkeeper.audit_hash(entry);
+    head.hash := entry.hash;
+    insert into watchkeeper.audit_log select (entry).*;
+  end loop;
+  update watchkeeper.audit_head as h set seq = head.seq, hash = head.hash, at = head.at where h.seq <> head.seq;
+  return null;
+end
+$$;
+
+create constraint trigger chain after insert on watchkeeper.audit_pending
+  deferrable initially deferred for each row execute function watchkeeper.chain_audit();
+
+-- Append-only, for everybody: whoever can get round this is found by verify_audit_log.
+create function watchkeeper.refuse_rewriting() returns trigger
+language plpgsql set search_path = '' as $$
+begin
+  raise insufficient_privilege using message = format('%s is append-only', tg_table_name);
+end
+$$;
+
+create trigger append_only before update or delete or truncate on watchkeeper.audit_log
+  for each statement execute function watchkeeper.refuse_rewriting();
+create trigger append_only before insert or delete or truncate on watchkeeper.audit_head
+  for each statement execute function watchkeeper.refuse_rewriting();
+create trigger append_only before update or truncate on watchkeeper.audit_pending
+  for each statement execute function watchkeeper.refuse_rewriting();
+-- Only chain_audit, which a trigger called, may take a pending row or write to the log.
+create trigger only_chained before delete on watchkeeper.audit_pending
+  for each statement when (pg_trigger_depth() = 0) execute function watchkeeper.refuse_rewriting();
+create trigger only_chained before insert on watchkeeper.audit_log
+  for each statement when (pg_trigger_depth() = 0) execute function watchkeeper.refuse_rewriting();
+create trigger only_chained before update on watchkeeper.audit_head
+  for each statement when (pg_trigger_depth() = 0) execute function watchkeeper.refuse_rewriting();
+
+-- What is audited -----------------------------------------------------------------------------------------------
+
+-- Kept with the member, because when an account is deleted its address is gone before we hear of it.
+alter table watchkeeper.members add column email text;
+
+create function watchkeeper.keep_email() returns trigger
+language plpgsql security definer set search_path = '' as $$
+begin
+  new.email := (select u.email from auth.users as u where u.id = new.user_id);
+  return new;
+end
+$$;
+update watchkeeper.members as m set email = u.email from auth.users as u where u.id = m.user_id;
+
+create trigger keep_email before insert or update on watchkeeper.members
+  for each row execute function watchkeeper.keep_email();
+create trigger audit after insert or update or delete on watchkeeper.members
+  for each row execute function watchkeeper.audit('granted_at');
+
+create trigger audit after insert or update or delete on watchkeeper.targets
+  for each row execute function watchkeeper.audit('updated_at');
+create trigger audit after insert or delete or update of target_id, kind, enabled, interval_s, timeout_s, params on watchkeeper.checks
+  for each row execute function watchkeeper.audit('next_due_at', 'watched_since');
+create trigger audit after insert or update or delete on watchkeeper.dependencies
+  for each row execute function watchkeeper.audit();
+
+create trigger audit after insert or update or delete on watchkeeper.channels
+  for each row execute function watchkeeper.audit('updated_at');
+create trigger audit after insert or update or delete on watchkeeper.routes
+  for each row execute function watchkeeper.audit();
+create trigger audit after insert or update or delete on watchkeeper.route_channels
+  for each row execute function watchkeeper.audit();
+create trigger audit after insert or update or delete on watchkeeper.rotations
+  for each row execute function watchkeeper.audit();
+create trigger audit after insert or update or delete on watchkeeper.rotation_overrides
+  for each row execute function watchkeeper.audit();
+create trigger audit after insert or update or delete on watchkeeper.escalations
+  for each row execute function watchkeeper.audit();
+create trigger audit after insert or update or delete on watchkeeper.silences
+  for each row execute function watchkeeper.audit();
+create trigger audit after insert or update or delete on watchkeeper.delivery_settings
+  for each row execute function watchkeeper.audit();
+-- A beat is no change.
+create trigger audit after insert or delete or update of name, token_hash, period_s, cron, time_zone, grace_s, severity, labels, paused
+  on watchkeeper.heartbeats for each row
+  execute function watchkeeper.audit('last_event', 'last_event_at', 'started_at', 'last_duration_s', 'last_body', 'due_at');
+
+create trigger audit after insert or update or delete on public.incident_logs
+  for each row execute function watchkeeper.audit('updated_at');
+
+-- Only what a person does to an alert: acknowledging and resolving it. The machine closes alerts in close_alert.
+create function watchkeeper.resolved_by_hand() returns boolean
+language sql volatile set search_path = '' as $$
+  select watchkeeper.called_from('resolve_alert') or not watchkeeper.called_from('close_alert')
+$$;
+create trigger audit after update of acknowledged, status on public.system_alerts
+  for each row when (old.acknowledged <> new.acknowledged or (old.status <> new.status and watchkeeper.resolved_by_hand()))
+  execute function watchkeeper.audit();
+create trigger audit_delete after delete on public.system_alerts
+  for each row execute function watchkeeper.audit();
+
+-- RPCs ----------------------------------------------------------------------------------------------------------
+
+create function watchkeeper.audit_document(entry watchkeeper.audit_log) returns jsonb
+language sql stable set search_path = '' as $$
+  select to_jsonb(entry) || jsonb_build_object('hash', encode(entry.hash, 'hex'), 'previous_hash', encode(entry.previous_hash, 'hex'))
+$$;
+
+-- Null: from the beginning, or to the end.
+create function watchkeeper.need_span(from_time timestamptz, to_time timestamptz) returns void
+language plpgsql stable set search_path = '' as $$
+begin
+  if from_time not between '2020-01-01' and '2200-01-01' then
+    perform watchkeeper.refuse('from_time', 'must be a time from 2020-01-01 to 2200-01-01');
+  elsif to_time not between '2020-01-01' and '2200-01-01' then
+    perform watchkeeper.refuse('to_time', 'must be a time from 2020-01-01 to 2200-01-01');
+  elsif to_time <= from_time or to_time > from_time + interval '10 years' then
+    perform watchkeeper.refuse('to_time', 'must be after from_time and at most 10 years later');
+  end if;
+end
+$$;
+
+-- Newest first; page on with before_seq.
+create function watchkeeper.list_audit_log(
+  table_name text, actor text, row_key text, from_time timestamptz, to_time timestamptz, before_seq bigint, max_rows integer
+) returns jsonb
+language plpgsql stable security definer set search_path = '' as $$
+begin
+  perform watchkeeper.require_role('auditor');
+  perform watchkeeper.need_text(given.argument, given.value, 400)
+  from (values ('table_name', table_name), ('actor', actor), ('row_key', row_key)) as given (argument, value) where given.value is not null;
+  perform watchkeeper.need_span(from_time, to_time);
+  if before_seq is not null then
+    perform watchkeeper.need_between('before_seq', before_seq, 1, 9e18);
+  end if;
+  perform watchkeeper.need_between('max_rows', max_rows, 1, 200);
+  return (
+    select coalesce(jsonb_agg(watchkeeper.audit_document(e) order by e.seq desc), '[]')
+    from (
+      select l.* from watchkeeper.audit_log as l
+      where (list_audit_log.table_name is null or l.table_name = list_audit_log.table_name)
+        and (list_audit_log.actor is null or l.actor = list_audit_log.actor)
+        and (list_audit_log.row_key is null or l.row_key = list_audit_log.row_key)
+        and (from_time is null or l.at >= from_time) and (to_time is null or l.at < to_time)
+        and (before_seq is null or l.seq < before_seq)
+      order by l.seq desc limit max_rows
+    ) as e
+  );
+end
+$$;
+
+-- A page of the log as it was written, about 8 MB at most; ask again with after_seq = next_seq until that is null.
+create function watchkeeper.export_audit_log(from_time timestamptz, to_time timestamptz, after_seq bigint, max_rows integer) returns jsonb
+language plpgsql stable security definer set search_path = '' as $$
+begin
+  perform watchkeeper.require_role('auditor');
+  perform watchkeeper.need_span(from_time, to_time);
+  perform watchkeeper.need_between('after_seq', after_seq, 0, 9e18);
+  perform watchkeeper.need_between('max_rows', max_rows, 1, 5000);
+  return (
+    with wanted as (
+      select l as entry, l.seq, octet_length(concat(l.before::text, l.after::text)) as bytes
+      from watchkeeper.audit_log as l
+      where l.seq > after_seq and (from_time is null or l.at >= from_time) and (to_time is null or l.at < to_time)
+      order by l.seq limit max_rows + 1
+    ),
+    page as (
+      select c.entry, c.seq from (
+        select w.*, row_number() over up as n, sum(w.bytes) over up - w.bytes as bytes_before from wanted as w window up as (order by w.seq)
+      ) as c
+      where c.n <= max_rows and c.bytes_before < 8000000
+    )
+    select jsonb_build_object('rows', coalesce(jsonb_agg(watchkeeper.audit_document(p.entry) order by p.seq), '[]'),
+      'next_seq', case when count(*) < (select count(*) from wanted) then max(p.seq) end)
+    from page as p
+  );
+end
+$$;
+
+create function watchkeeper.audit_head() returns jsonb
+language plpgsql stable security definer set search_path = '' as $$
+begin
+  perform watchkeeper.require_role('auditor');
+  return (select jsonb_build_object('seq', h.seq, 'hash', encode(h.hash, 'hex'), 'at', h.at) from watchkeeper.audit_head as h);
+end
+$$;
+
+-- What is wrong with the rows from `begins` to `ends`. A row that still is what its own hash says proves what hash the
+-- row before it had.
+create function watchkeeper.broken_links(begins bigint, ends bigint) returns table (seq bigint, reason text)
+language sql stable security definer set search_path = '' as $$
+  select w.seq, w.reason
+  from (
+    select l.seq, l.previous_hash, l.hash = watchkeeper.audit_hash(l) as whole, coalesce(lag(l.seq) over w, begins - 1) as prior_seq,
+      coalesce(lag(l.hash) over w, case when l.seq = 1 then decode(repeat('00', 32), 'hex') else l.previous_hash end) as prior_hash
+    from watchkeeper.audit_log as l where l.seq between begins and ends window w as (order by l.seq)
+  ) as e
+  cross join lateral (values
+    (e.prior_seq + 1, 'it is missing', e.seq > e.prior_seq + 1),
+    (e.seq, 'its content is not what its hash says', not e.whole),
+    (greatest(e.prior_seq, 1), format('it was rewritten: row %s was chained to another hash', e.seq), e.whole and e.seq = e.prior_seq + 1 and e.previous_hash <> e.prior_hash)
+  ) as w (seq, reason, is_wrong)
+  where w.is_wrong
+$$;
+
+-- Which of these heads ([{seq, hash}]) the log does not have.
+create function watchkeeper.broken_heads(heads jsonb) returns table (seq bigint, reason text)
+language sql stable security definer set search_path = '' as $$
+  select least(h.seq, coalesce((select max(e.seq) from watchkeeper.audit_log as e), 0) + 1),
+    case when l.seq is null then format('it is missing: the log once reached row %s', h.seq) else 'it was rewritten: its hash was noted, and was another' end
+  from (select (x ->> 'seq')::numeric::bigint as seq, x ->> 'hash' as hash from jsonb_array_elements(heads) as x) as h
+  left join watchkeeper.audit_log as l on l.seq = h.seq
+  where h.seq > 0 and h.hash is distinct from encode(l.hash, 'hex')
+$$;
+
+-- Is each row what its hash says, and chained to the one before? `expected` are heads noted outside earlier
+-- ([{seq, hash}]): only they can tell of an end that was cut off, or of a chain that was made anew as a whole.
+-- Returns the first row that is broken; with max_rows, `next_seq` says where to go on.
+create function watchkeeper.verify_audit_log(from_seq bigint, expected jsonb, max_rows integer) returns jsonb
+language plpgsql stable security definer set search_path = '' as $$
+declare
+  head watchkeeper.audit_head;
+  -- One row more, to hang the first one on.
+  begins bigint := greatest(from_seq - 1, 1);
+  ends bigint;
+  broken jsonb;
+begin
+  perform watchkeeper.require_role('auditor');
+  select h.* into head from watchkeeper.audit_head as h;
+  perform watchkeeper.need_between('from_seq', from_seq, 1, head.seq + 1);
+  if max_rows is not null then
+    perform watchkeeper.need_between('max_rows', max_rows, 1, 1000000);
+  end if;
+  if expected is not null then
+    perform watchkeeper.need_list('expected', expected, 1000, 1000000);
+    perform watchkeeper.need_fit('expected', expected, '{"type": "array", "items": {"type": "object", "additionalProperties": false,
+      "required": ["seq", "hash"], "properties": {"seq": {"type": "integer", "minimum": 0, "maximum": 1000000000000000000},
+      "hash": {"type": "string", "pattern": "^[0-9a-f]{64}$"}, "at": {"type": ["string", "null"]}}}}');
+  end if;
+  ends := coalesce(from_seq + max_rows - 1, 9000000000000000000);
+  select to_jsonb(problem) into broken
+  from (
+    select * from watchkeeper.broken_links(begins, ends)
+    union all
+    select * from watchkeeper.broken_heads(coalesce(expected, '[]') || jsonb_build_object('seq', head.seq, 'hash', encode(head.hash, 'hex')))
+  ) as problem
+  order by problem.seq limit 1;
+  return jsonb_build_object('ok', broken is null, 'first_broken', broken,
+    'rows', (select count(*) from watchkeeper.audit_log as l where l.seq between from_seq and ends),
+    'head', watchkeeper.audit_head(), 'next_seq', case when ends < head.seq then ends + 1 end);
+end
+$$;
+
+create function public.list_audit_log(
+  table_name text default null, actor text default null, row_key text default null, from_time timestamptz default null,
+  to_time timestamptz default null, before_seq bigint default null, max_rows integer default 50
+) returns jsonb
+language sql stable set search_path = ''
+as 'select watchkeeper.list_audit_log(table_name, actor, row_key, from_time, to_time, before_seq, max_rows)';
+create function public.export_audit_log(
+  from_time timestamptz default null, to_time timestamptz default null, after_seq bigint default 0, max_rows integer default 1000
+) returns jsonb
+language sql stable set search_path = '' as 'select watchkeeper.export_audit_log(from_time, to_time, after_seq, max_rows)';
+create function public.audit_head() returns jsonb
+language sql stable set search_path = '' as 'select watchkeeper.audit_head()';
+create function public.verify_audit_log(from_seq bigint default 1, expected jsonb default null, max_rows integer default null) returns jsonb
+language sql stable set search_path = '' as 'select watchkeeper.verify_audit_log(from_seq, expected, max_rows)';
+
+grant execute on function
+  watchkeeper.list_audit_log(text, text, text, timestamptz, timestamptz, bigint, integer),
+  public.list_audit_log(text, text, text, timestamptz, timestamptz, bigint, integer),
+  watchkeeper.export_audit_log(timestamptz, timestamptz, bigint, integer), public.export_audit_log(timestamptz, timestamptz, bigint, integer),
+  watchkeeper.audit_head(), public.audit_head(),
+  watchkeeper.verify_audit_log(bigint, jsonb, integer), public.verify_audit_log(bigint, jsonb, integer)
+to authenticated, service_role;
