@@ -64,9 +64,44 @@ class DeliverySettings:
             email_from=env.get("EMAIL_FROM", "").strip() or None,
             email_transport=cast("Any", _choice(env, "EMAIL_TRANSPORT", ("ses", "smtp"))),
             smtp_host=env.get("SMTP_HOST", "").strip() or "localhost",
-            smtp_port=_port(env, "SMTP_PORT", 587),
+            smtp_port=_whole_number(env, "SMTP_PORT", 587, 1, 65_535),
             smtp_security=cast("Any", _choice(env, "SMTP_SECURITY", ("starttls", "tls", "none"))),
             notify_queue_url=_optional_url(env, "NOTIFY_QUEUE_URL"),
+        )
+
+
+@dataclass(frozen=True)
+class ReportSettings:
+    """Where reports are kept, and how long a link to one works."""
+
+    bucket: str
+    link_expires_s: int = 21_600
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str] | None = None) -> "ReportSettings":
+        env = os.environ if env is None else env
+        return cls(
+            bucket=_required(env, "REPORTS_BUCKET"),
+            # S3 signs for a week at most.
+            link_expires_s=_whole_number(env, "LINK_EXPIRES_S", cls.link_expires_s, 60, 7 * 86_400),
+        )
+
+
+@dataclass(frozen=True)
+class BooksSettings:
+    """Where the heads of the audit log are kept, and how they are locked."""
+
+    heads_bucket: str
+    lock_mode: Literal["GOVERNANCE", "COMPLIANCE", "NONE"] = "GOVERNANCE"
+    lock_days: int = 400
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str] | None = None) -> "BooksSettings":
+        env = os.environ if env is None else env
+        return cls(
+            heads_bucket=_required(env, "AUDIT_HEADS_BUCKET"),
+            lock_mode=cast("Any", _choice(env, "AUDIT_LOCK_MODE", ("GOVERNANCE", "COMPLIANCE", "NONE"))),
+            lock_days=_whole_number(env, "AUDIT_LOCK_DAYS", cls.lock_days, 1, 36_500),
         )
 
 
@@ -127,8 +162,15 @@ def _choice(env: Mapping[str, str], name: str, choices: tuple[str, ...]) -> str:
     return value
 
 
-def _port(env: Mapping[str, str], name: str, default: int) -> int:
+def _required(env: Mapping[str, str], name: str) -> str:
+    value = env.get(name, "").strip()
+    if not value:
+        raise SettingsError(name, "is not set")
+    return value
+
+
+def _whole_number(env: Mapping[str, str], name: str, default: int, lowest: int, highest: int) -> int:
     text = env.get(name, "").strip() or str(default)
-    if not text.isdecimal() or not 0 < int(text) < 65536:
-        raise SettingsError(name, "must be a port number")
+    if not text.isdecimal() or not lowest <= int(text) <= highest:
+        raise SettingsError(name, f"must be a whole number from {lowest} to {highest}")
     return int(text)

@@ -107,6 +107,36 @@ class Store:
         """Write down how deliveries ended; a repeat finds them settled and counts as stale."""
         return self._object("settle_deliveries", {"settlements": list(settlements)}, repeatable=True)
 
+    # What is made of the record, each minute and each day (service_role)
+
+    def claim_report(self, lease_s: int) -> Json | None:
+        """Take the next report that is due or was asked for; None: there is none.
+
+        Not repeated after a lost reply: it would claim another. What was claimed is free again when its lease ends.
+        """
+        return self._object_or_none("claim_report", {"lease_s": lease_s})
+
+    def get_report_data(self, report_id: str, lease_id: str) -> Json:
+        """The figures of a claimed report."""
+        args = {"report_id": report_id, "lease_id": lease_id}
+        return self._object("get_report_data", args, repeatable=True)
+
+    def settle_report(self, report: Mapping[str, Any]) -> Json:
+        """Write down how far a report is, or how it ended; `settled` is false if its lease is over."""
+        return self._object("settle_report", {"report": report}, repeatable=True)
+
+    def roll_up_days(self) -> Json:
+        """Roll up a portion of the days that have ended; `more` says that another call would find work."""
+        return self._object("roll_up_days", {}, repeatable=True)
+
+    def close_months(self) -> object:
+        """Close the months that have ended; returns what was closed."""
+        return self._rpc("close_months", {}, repeatable=True)
+
+    def audit_head(self) -> Json:
+        """Number and hash of the audit log's newest row."""
+        return self._object("audit_head", {}, repeatable=True)
+
     # What an operator does (service_role or admin)
 
     def save_target(self, target: Mapping[str, Any]) -> Json:
@@ -219,6 +249,22 @@ class Store:
         """Try a dead letter once more, or a waiting one at once."""
         return self._object("retry_delivery", {"delivery_id": delivery_id})
 
+    def save_report_plan(self, plan: Mapping[str, Any]) -> Json:
+        """Create the plan, or replace the one of that name."""
+        return self._object("save_report_plan", {"plan": plan}, repeatable=True)
+
+    def delete_report_plan(self, name: str) -> None:
+        """Remove the plan; the reports made after it stay."""
+        self._rpc("delete_report_plan", {"name": name})
+
+    def request_report(self, from_time: str, to_time: str, **wanted: Any) -> Json:
+        """Ask for a report: `kind`, `match`, `objective`, `formats`, `channels`, `title`."""
+        return self._object("request_report", {"from_time": from_time, "to_time": to_time, **wanted})
+
+    def renew_report(self, report_id: str) -> Json:
+        """New links to a report that was made, another try of one that failed."""
+        return self._object("renew_report", {"report_id": report_id})
+
     # What everybody with a role may read
 
     def get_system_health_summary(self) -> Json:
@@ -298,6 +344,33 @@ class Store:
         """How long alerts took from due and detected to delivered, per kind of check."""
         return self._rows("get_alert_latency", {"window_s": window_s}, repeatable=True)
 
+    def list_report_plans(self) -> list[Json]:
+        """Every plan, and the newest report made after it."""
+        return self._rows("list_report_plans", {}, repeatable=True)
+
+    def list_reports(
+        self, before: str | None = None, max_rows: int = 50, before_id: str | None = None
+    ) -> list[Json]:
+        """Reports, newest first; `before` and `before_id` page on. Links are shown for as long as they work."""
+        args = {"before": before, "max_rows": max_rows, "before_id": before_id}
+        return self._rows("list_reports", args, repeatable=True)
+
+    def get_sla_report(
+        self,
+        from_time: str,
+        to_time: str,
+        match: Mapping[str, Any] | None = None,
+        objective: str | None = None,
+    ) -> Json:
+        """Service levels of a period, held against an objective."""
+        args = {"from_time": from_time, "to_time": to_time, "match": match or {}, "objective": objective}
+        return self._object("get_sla_report", args, repeatable=True)
+
+    def get_compliance_report(self, from_time: str, to_time: str) -> Json:
+        """Who had access, what changed, and how the installation stands (auditor, admin)."""
+        args = {"from_time": from_time, "to_time": to_time}
+        return self._object("get_compliance_report", args, repeatable=True)
+
     def record_heartbeat(self, token: str, event: str = "success", body: str | None = None) -> Json:
         """A job reports success, start or fail; the token is the right to."""
         args = {"token": token, "event": event, "body": body}
@@ -327,6 +400,14 @@ class Store:
         data = self._rpc(function, args, repeatable=repeatable)
         if not isinstance(data, dict):
             raise StoreError("unexpected_reply", f"{function}: expected an object, got {_shape(data)}")
+        return data
+
+    def _object_or_none(self, function: str, args: Json) -> Json | None:
+        data = self._rpc(function, args)
+        if data is not None and not isinstance(data, dict):
+            raise StoreError(
+                "unexpected_reply", f"{function}: expected an object or null, got {_shape(data)}"
+            )
         return data
 
     def _rows(self, function: str, args: Json, *, repeatable: bool = False) -> list[Json]:

@@ -110,6 +110,7 @@ class Aws:
             "SupabaseSecretKeyParameter": SECRET_KEY_PARAMETER,
             "PrivateTargets": "loopback",
             "LogRetentionDays": "1",
+            "RequireTls": "false",  # MiniStack speaks plain HTTP
             **delivery_parameters(),
         }
         command: list[str | Path] = [

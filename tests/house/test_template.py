@@ -11,7 +11,7 @@ from samtranslator.parser.parser import Parser
 from samtranslator.translator.translator import Translator
 from samtranslator.yaml_helper import yaml_parse
 
-from handlers import deliver_notifications
+from handlers import deliver_notifications, make_reports
 from watchkeeper.deliver import SEND_S
 
 ROOT = Path(__file__).parents[2]
@@ -26,6 +26,8 @@ ALLOWED_ACTIONS = {
     "sqs:SendMessage*",  # to wake others; emulators know SendMessageBatch by its own name
     "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes",  # a worker's own queue
     "logs:CreateLogStream", "logs:PutLogEvents",  # its own log group
+    "s3:PutObject", "s3:GetObject",  # who makes reports: its own files, and the links to them
+    "s3:PutObjectRetention",  # who closes the books: the heads it has just written
     "lambda:InvokeFunction",  # the scheduler's role, on the one function
 }  # fmt: skip
 
@@ -122,6 +124,55 @@ def test_a_delivery_is_sent_before_its_lease_ends_and_its_function() -> None:
     assert SEND_S < deliver_notifications.LEASE_S
 
 
+def test_a_report_is_nobody_elses_while_its_function_may_still_run() -> None:
+    function = of_type("AWS::Lambda::Function")["MakeReports"]
+    assert make_reports.RESERVE_MS / 1000 < function["Timeout"] < make_reports.LEASE_S
+
+
+BUCKETS = sorted(of_type("AWS::S3::Bucket"))
+
+
+@pytest.mark.parametrize("name", BUCKETS)
+def test_a_bucket_is_private_encrypted_and_survives_its_stack(name: str) -> None:
+    bucket = of_type("AWS::S3::Bucket")[name]
+    assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
+    assert len(bucket["PublicAccessBlockConfiguration"]) == 4
+    assert bucket["OwnershipControls"]["Rules"] == [{"ObjectOwnership": "BucketOwnerEnforced"}]
+    assert bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    assert resources()[name]["DeletionPolicy"] == "RetainExceptOnCreate"
+
+
+@pytest.mark.parametrize("name", BUCKETS)
+def test_a_bucket_refuses_plain_http(name: str) -> None:
+    (policy,) = [p for p in of_type("AWS::S3::BucketPolicy").values() if p["Bucket"] == {"Ref": name}]
+    (statement,) = policy["PolicyDocument"]["Statement"]
+    assert (statement["Effect"], statement["Principal"], statement["Action"]) == ("Deny", "*", "s3:*")
+    assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    assert len(statement["Resource"]) == 2, "the bucket and what is in it"
+
+
+def test_reports_are_forgotten_and_heads_are_locked() -> None:
+    (rule,) = of_type("AWS::S3::Bucket")["Reports"]["LifecycleConfiguration"]["Rules"]
+    assert rule["ExpirationInDays"] == {"Ref": "ReportRetentionDays"}
+    heads = of_type("AWS::S3::Bucket")["AuditHeads"]
+    assert heads["VersioningConfiguration"] == {"Status": "Enabled"}
+    assert heads["ObjectLockEnabled"]["Fn::If"][:2] == ["LocksHeads", True]
+    assert "LifecycleConfiguration" not in heads
+
+
+@pytest.mark.parametrize(
+    ("role", "folder"), [("MakeReportsRole", "reports/*"), ("CloseBooksRole", "audit/*")]
+)
+def test_who_writes_a_bucket_writes_to_one_folder_and_deletes_nothing(role: str, folder: str) -> None:
+    every = [
+        s for p in of_type("AWS::IAM::Role")[role]["Policies"] for s in p["PolicyDocument"]["Statement"]
+        if any(action.startswith("s3:") for action in listed(s["Action"]))
+    ]  # fmt: skip
+    (statement,) = every
+    assert str(statement["Resource"]["Fn::Sub"]).endswith(f".Arn}}/{folder}")
+    assert not [action for action in statement["Action"] if "Delete" in action or "Bypass" in action]
+
+
 def test_each_queue_but_the_last_ones_has_a_dead_letter_queue() -> None:
     without = [name for name, queue in of_type("AWS::SQS::Queue").items() if "RedrivePolicy" not in queue]
     assert sorted(without) == ["DeadChecks", "DeadNotifications"]
@@ -145,9 +196,8 @@ def test_a_stale_tick_is_not_replayed() -> None:
 
 
 def test_a_tick_is_told_which_minute_it_is_for() -> None:
-    (schedule,) = [
-        s for s in of_type("AWS::Scheduler::Schedule").values() if s["ScheduleExpression"] == "rate(1 minute)"
-    ]
+    schedule = of_type("AWS::Scheduler::Schedule")["ScheduleChecksEveryMinute"]
+    assert schedule["ScheduleExpression"] == "rate(1 minute)"
     assert schedule["Target"]["Input"] == '{"scheduled_time": "<aws.scheduler.scheduled-time>"}'
 
 

@@ -6,7 +6,7 @@ import pytest
 from moto import mock_aws
 
 from watchkeeper.errors import SettingsError
-from watchkeeper.settings import DeliverySettings, Settings
+from watchkeeper.settings import BooksSettings, DeliverySettings, ReportSettings, Settings
 
 ENV = {"SUPABASE_URL": "https://x.supabase.co/", "SUPABASE_SECRET_KEY": "sb_secret_abc"}
 
@@ -119,3 +119,35 @@ def test_a_runbook_address_is_what_an_alert_type_can_follow(url: str) -> None:
 def test_an_error_about_messages_names_the_setting(env: dict[str, str]) -> None:
     with pytest.raises(SettingsError, match=f"^{next(iter(env))}: "):
         DeliverySettings.from_env(env)
+
+
+def test_links_to_reports_work_for_hours_unless_told_otherwise() -> None:
+    assert ReportSettings.from_env({"REPORTS_BUCKET": "reports"}) == ReportSettings("reports", 21_600)
+    week = {"REPORTS_BUCKET": "reports", "LINK_EXPIRES_S": "604800"}
+    assert ReportSettings.from_env(week).link_expires_s == 7 * 86_400
+
+
+@pytest.mark.parametrize("value", ["604801", "59", "-1", "1.5", "a week"])
+def test_a_link_works_for_a_week_at_most(value: str) -> None:
+    with pytest.raises(SettingsError, match=r"^LINK_EXPIRES_S: "):
+        ReportSettings.from_env({"REPORTS_BUCKET": "reports", "LINK_EXPIRES_S": value})
+
+
+def test_heads_are_locked_unless_told_otherwise() -> None:
+    assert BooksSettings.from_env({"AUDIT_HEADS_BUCKET": "heads"}) == BooksSettings(
+        "heads", "GOVERNANCE", 400
+    )
+
+
+@pytest.mark.parametrize("env", [{"AUDIT_LOCK_MODE": "governance"}, {"AUDIT_LOCK_DAYS": "0"}])
+def test_an_error_about_the_books_names_the_setting(env: dict[str, str]) -> None:
+    with pytest.raises(SettingsError, match=f"^{next(iter(env))}: "):
+        BooksSettings.from_env({"AUDIT_HEADS_BUCKET": "heads", **env})
+
+
+@pytest.mark.parametrize(
+    ("read", "name"), [(ReportSettings, "REPORTS_BUCKET"), (BooksSettings, "AUDIT_HEADS_BUCKET")]
+)
+def test_a_bucket_must_be_named(read: type[ReportSettings] | type[BooksSettings], name: str) -> None:
+    with pytest.raises(SettingsError, match=f"^{name}: is not set"):
+        read.from_env({})

@@ -1,0 +1,105 @@
+"""Every day: roll up the days and close the months that have ended, and leave the audit log's head outside."""
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import Any
+
+import boto3
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from watchkeeper.settings import BooksSettings, Settings
+from watchkeeper.store import Json, Store
+
+# A portion that takes longer than the patience of a call is asked for again, four times in all.
+RESERVE_MS = 90_000
+
+logger = Logger(service="close_books")
+
+
+@cache
+def settings() -> BooksSettings:
+    return BooksSettings.from_env()
+
+
+@cache
+def store() -> Store:
+    settings = Settings.from_env()
+    return Store(settings.supabase_url, settings.supabase_secret_key)
+
+
+@cache
+def s3() -> Any:
+    return boto3.client(
+        "s3", config=Config(connect_timeout=3, read_timeout=10, retries={"total_max_attempts": 3})
+    )
+
+
+@logger.inject_lambda_context
+def handler(event: dict[str, Any], context: LambdaContext) -> Json:  # noqa: ARG001 - AWS passes both
+    """Entry point. Each duty is tried, whatever became of the ones before; run again, it finds its work done."""
+    told: Json = {}
+    failures: list[Exception] = []
+    duties: dict[str, Callable[[], object]] = {
+        "days": lambda: roll_up(lambda: context.get_remaining_time_in_millis() > RESERVE_MS),
+        "months": lambda: store().close_months(),
+        "head": keep_head,
+    }
+    for name, duty in duties.items():
+        try:
+            told[name] = duty()
+        except Exception as error:
+            logger.exception("not done", extra={"duty": name})
+            failures.append(error)
+    logger.info("books", extra=told)
+    if failures:
+        raise failures[0]
+    return told
+
+
+def roll_up(time_left: Callable[[], bool]) -> int:
+    """How many days; what there is no time for, the next day takes."""
+    days, more = 0, True
+    while more and time_left():
+        portion = store().roll_up_days()
+        days += portion["days"]
+        more = bool(portion["more"])
+    return days
+
+
+def keep_head() -> Json:
+    """Whoever rewrites the log later cannot rewrite this. The first head of a day stays."""
+    now = datetime.now(UTC)
+    key = f"audit/{now:%Y/%m/%d}.json"
+    head = {**store().audit_head(), "written_at": now.isoformat()}
+    body = json.dumps(head, indent=2, sort_keys=True).encode()
+    try:
+        locked = put(key, body, now)
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "PreconditionFailed":
+            raise
+        return {"key": key, "written": False}
+    return {"key": key, "written": True, "locked": locked, "seq": head["seq"]}
+
+
+def put(key: str, body: bytes, now: datetime) -> bool:
+    """Whether it is locked: nobody can delete it before its time, and in COMPLIANCE mode not even the account."""
+    write_once = {"IfNoneMatch": "*", "ContentType": "application/json", "ChecksumAlgorithm": "SHA256"}
+    target = {"Bucket": settings().heads_bucket, "Key": key, "Body": body, **write_once}
+    if settings().lock_mode != "NONE":
+        until = now + timedelta(days=settings().lock_days)
+        try:
+            s3().put_object(**target, ObjectLockMode=settings().lock_mode, ObjectLockRetainUntilDate=until)
+        except ClientError as error:
+            # Its message: Bucket is missing Object Lock Configuration.
+            if error.response["Error"]["Code"] != "InvalidRequest":
+                raise
+            logger.warning("the bucket has no Object Lock: whoever may delete can delete the head")
+        else:
+            return True
+    s3().put_object(**target)
+    return False
