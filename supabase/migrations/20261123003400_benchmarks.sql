@@ -258,11 +258,8 @@ begin
   perform watchkeeper.need_text('benchmark_name', benchmark_name, 100);
   perform watchkeeper.need_text('operation_type', operation_type, 100);
   perform watchkeeper.need_between('points', points, 1, 2000);
-  if from_time is null or from_time not between '2020-01-01' and '2200-01-01' then
-    perform watchkeeper.refuse('from_time', 'must be a time from 2020-01-01 to 2200-01-01');
-  elsif to_time is null or to_time <= from_time or to_time > from_time + interval '10 years' then
-    perform watchkeeper.refuse('to_time', 'must be after from_time and at most 10 years later');
-  elsif to_time - from_time < points * interval '1 millisecond' then
+  perform watchkeeper.need_period(from_time, to_time);
+  if to_time - from_time < points * interval '1 millisecond' then
     perform watchkeeper.refuse('points', 'must leave each point a millisecond at least');
   end if;
   width := (to_time - from_time) / points;
