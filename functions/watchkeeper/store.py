@@ -265,6 +265,96 @@ class Store:
         """New links to a report that was made, another try of one that failed."""
         return self._object("renew_report", {"report_id": report_id})
 
+    # Incidents (responder; `version` is the one that the change is based upon, a newer one refuses it)
+
+    def create_incident(
+        self,
+        title: str,
+        severity: str,
+        description: str | None = None,
+        affected_systems: Sequence[str] = (),
+        *,
+        incident_type: str = "manual",
+        alert_ids: Sequence[str] = (),
+    ) -> Json:
+        """Open an incident."""
+        args = {
+            "title": title,
+            "severity": severity,
+            "description": description,
+            "incident_type": incident_type,
+        }
+        lists = {"affected_systems": list(affected_systems), "alert_ids": list(alert_ids)}
+        return self._object("create_incident", {**args, **lists})
+
+    def update_incident_status(
+        self, incident_id: str, status: str, version: int, notes: str | None = None
+    ) -> Json:
+        """Investigating, resolved, closed, or open again."""
+        args = {"incident_id": incident_id, "status": status, "version": version, "notes": notes}
+        return self._object("update_incident_status", args)
+
+    def add_incident_note(self, incident_id: str, note: str, kind: str = "note") -> Json:
+        """Write into the timeline: a note, or a remediation."""
+        return self._object("add_incident_note", {"incident_id": incident_id, "note": note, "kind": kind})
+
+    def assign_incident(self, incident_id: str, email: str | None, version: int) -> Json:
+        """Who is on it; None: nobody."""
+        args = {"incident_id": incident_id, "email": email, "version": version}
+        return self._object("assign_incident", args)
+
+    def change_incident_severity(self, incident_id: str, severity: str, version: int) -> Json:
+        """How bad it is after all."""
+        args = {"incident_id": incident_id, "severity": severity, "version": version}
+        return self._object("change_incident_severity", args)
+
+    def set_affected_systems(self, incident_id: str, affected_systems: Sequence[str], version: int) -> Json:
+        """What it is about, in place of what was said before."""
+        args = {"incident_id": incident_id, "affected_systems": list(affected_systems), "version": version}
+        return self._object("set_affected_systems", args)
+
+    def link_alert(self, incident_id: str, alert_id: str) -> Json:
+        """The alert belongs to the incident."""
+        args = {"incident_id": incident_id, "alert_id": alert_id}
+        return self._object("link_alert", args, repeatable=True)
+
+    def save_postmortem(self, incident_id: str, postmortem: str, version: int) -> Json:
+        """Keep the postmortem, as Markdown."""
+        args = {"incident_id": incident_id, "postmortem": postmortem, "version": version}
+        return self._object("save_postmortem", args)
+
+    def save_incident_settings(self, settings: Mapping[str, Any]) -> Json:
+        """Change when incidents open and settle by themselves; returns all of it."""
+        return self._object("save_incident_settings", {"settings": settings}, repeatable=True)
+
+    def get_incident(self, incident_id: str) -> Json:
+        """The incident with its timeline, alerts and postmortem."""
+        return self._object("get_incident", {"incident_id": incident_id}, repeatable=True)
+
+    def list_incidents(
+        self,
+        status: str | None = None,
+        severity: str | None = None,
+        assigned_to: str | None = None,
+        *,
+        before: str | None = None,
+        before_id: str | None = None,
+        max_rows: int = 50,
+        **filters: str | None,
+    ) -> list[Json]:
+        """Incidents, newest first; `before` and `before_id` page on. Also by network, search, from_time, to_time."""
+        args = {"status": status, "severity": severity, "assigned_to": assigned_to, **filters}
+        page = {"before": before, "before_id": before_id, "max_rows": max_rows}
+        return self._rows("list_incidents", {**args, **page}, repeatable=True)
+
+    def draft_postmortem(self, incident_id: str) -> str:
+        """A postmortem to begin with, as Markdown, from the timeline."""
+        return str(self._rpc("draft_postmortem", {"incident_id": incident_id}, repeatable=True))
+
+    def get_incident_settings(self) -> Json:
+        """When incidents open and settle by themselves."""
+        return self._object("get_incident_settings", {}, repeatable=True)
+
     # What everybody with a role may read
 
     def get_system_health_summary(self) -> Json:
@@ -370,6 +460,59 @@ class Store:
         """Who had access, what changed, and how the installation stands (auditor, admin)."""
         args = {"from_time": from_time, "to_time": to_time}
         return self._object("get_compliance_report", args, repeatable=True)
+
+    # Performance benchmarks
+
+    def record_benchmark(
+        self,
+        benchmark_name: str,
+        operation_type: str,
+        duration_ms: float,
+        throughput: float | None = None,
+        success_rate: float | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> str:
+        """Record one measurement. Returns the row's id."""
+        args = {
+            "benchmark_name": benchmark_name,
+            "operation_type": operation_type,
+            "duration_ms": duration_ms,
+            "throughput": throughput,
+            "success_rate": success_rate,
+            "metadata": metadata or {},
+        }
+        return str(self._rpc("record_benchmark", args))
+
+    def record_benchmarks(self, benchmarks: Sequence[Mapping[str, Any]]) -> Json:
+        """Record up to 1,000 measurements or none."""
+        return self._object("record_benchmarks", {"benchmarks": list(benchmarks)})
+
+    def get_benchmarks(
+        self, window_s: int = 3600, benchmark_name: str | None = None, operation_type: str | None = None
+    ) -> list[Json]:
+        """Percentiles of each operation in the window up to now, and in the one before."""
+        args = {"window_s": window_s, "benchmark_name": benchmark_name, "operation_type": operation_type}
+        return self._rows("get_benchmarks", args, repeatable=True)
+
+    def get_benchmark_series(
+        self, benchmark_name: str, operation_type: str, from_time: str, to_time: str, *, points: int = 200
+    ) -> list[Json]:
+        """One operation over time, in at most that many points."""
+        args = {"benchmark_name": benchmark_name, "operation_type": operation_type, "points": points}
+        span = {"from_time": from_time, "to_time": to_time}
+        return self._rows("get_benchmark_series", {**args, **span}, repeatable=True)
+
+    def list_benchmark_rules(self) -> list[Json]:
+        """Every rule that tells of a regression, and what it sees."""
+        return self._rows("list_benchmark_rules", {}, repeatable=True)
+
+    def save_benchmark_rule(self, rule: Mapping[str, Any]) -> Json:
+        """Create the rule, or replace the one of that name."""
+        return self._object("save_benchmark_rule", {"rule": rule}, repeatable=True)
+
+    def delete_benchmark_rule(self, name: str) -> None:
+        """Remove the rule; its alert is resolved."""
+        self._rpc("delete_benchmark_rule", {"name": name})
 
     def record_heartbeat(self, token: str, event: str = "success", body: str | None = None) -> Json:
         """A job reports success, start or fail; the token is the right to."""

@@ -7,12 +7,14 @@ from collections.abc import Sequence
 
 from infra.cli import (
     alerts,
+    benchmarks,
     channels,
     check,
     config,
     deliveries,
     env,
     heartbeats,
+    incidents,
     latency,
     members,
     oncall,
@@ -28,7 +30,7 @@ from watchkeeper.store import Store, StoreUnreachable
 
 OK, PROBLEM, USAGE = 0, 1, 2
 GROUPS = (
-    status, config, targets, check, alerts, channels, deliveries, oncall, silences, heartbeats, latency, members,
+    status, config, targets, check, alerts, incidents, channels, deliveries, oncall, silences, heartbeats, latency, benchmarks, members,
 )  # fmt: skip
 
 DESCRIPTION = """\
@@ -43,6 +45,7 @@ examples:
   watchkeeper apply watchkeeper.yaml --dry-run  targets, channels, routes and all else
   watchkeeper check anvil --kind blockchain   probe from here, record nothing
   watchkeeper alerts --status all --json
+  watchkeeper incidents show 5f0c             what happened, who did what
   watchkeeper channels test ops               does a message get there
   watchkeeper deliveries --status dead        what was told to whom, and what was not
   watchkeeper members grant ann@example.org responder

@@ -3,9 +3,8 @@
 import argparse
 from datetime import UTC, datetime
 from typing import Any
-from uuid import UUID
 
-from infra.cli.lists import add_group, find_id, short, show_json
+from infra.cli.lists import add_group, full_id, short, show_json
 from infra.cli.render import Screen, age, ago
 from watchkeeper.store import Store
 
@@ -43,17 +42,10 @@ def run_list(args: argparse.Namespace, store: Store, screen: Screen) -> int:
 
 
 def run_retry(args: argparse.Namespace, store: Store, screen: Screen) -> int:
-    again = store.retry_delivery(full_id(store, args.id))
+    found = full_id(lambda: store.list_deliveries(max_rows=LOOKED_THROUGH), args.id, "deliveries")
+    again = store.retry_delivery(found)
     screen.line(f"{short(again['id'])} waits to be sent; the sweep takes it within 15 s")
     return 0
-
-
-def full_id(store: Store, given: str) -> str:
-    """Only a full id finds a line that is far back."""
-    try:
-        return str(UUID(given))
-    except ValueError:
-        return str(find_id(store.list_deliveries(max_rows=LOOKED_THROUGH), given, "deliveries")["id"])
 
 
 def is_trouble(delivery: Json) -> bool:
@@ -77,7 +69,9 @@ def row(delivery: Json) -> list[str]:
 
 
 def what(delivery: Json) -> str:
-    """`trigger service_down of website`; a test has no alert."""
+    """`trigger service_down of website`; a test is about nothing."""
+    if about := delivery.get("incident_title") or delivery.get("report_title"):
+        return f"{delivery['event']}: {about}"
     if not delivery.get("alert_type"):
         return str(delivery["event"])
     return f"{delivery['event']} {delivery['alert_type']} of {delivery.get('source') or '-'}"

@@ -4,6 +4,7 @@ import argparse
 import json
 from collections.abc import Callable, Sequence
 from typing import Any
+from uuid import UUID
 
 from infra.cli.names import NotThere
 from infra.cli.render import Screen
@@ -36,6 +37,14 @@ def show_json(found: object, screen: Screen) -> None:
 def short(id_: object) -> str:
     """Enough of an id to name it by."""
     return str(id_)[:8]
+
+
+def full_id(look: Callable[[], Sequence[Json]], given: str, what: str) -> str:
+    """Only a full id finds what is further back than `look` reaches."""
+    try:
+        return str(UUID(given))
+    except ValueError:
+        return str(find_id(look(), given, what)["id"])
 
 
 def find_id(found: Sequence[Json], given: str, what: str) -> Json:

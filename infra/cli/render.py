@@ -18,6 +18,9 @@ COLOURS = {
     "resolved": "32",
     "breach": "31",
     "clear": "32",
+    "open": "31",
+    "investigating": "33",
+    "closed": "2",
 }
 LABELS = {"p2p_network": "p2p network", "quantum_security": "quantum security"}
 
