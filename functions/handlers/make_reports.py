@@ -55,6 +55,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:  #
         outcome = attend_to(report)
         metrics.add_metric(f"Reports{outcome.title()}", MetricUnit.Count, 1)
         outcomes[outcome] = outcomes.get(outcome, 0) + 1
+    metrics.add_metric("ReportsClaimed", MetricUnit.Count, sum(outcomes.values()))
     return outcomes
 
 

@@ -114,7 +114,12 @@ class Store:
 
         Not repeated after a lost reply: it would claim another. What was claimed is free again when its lease ends.
         """
-        return self._object_or_none("claim_report", {"lease_s": lease_s})
+        found = self._rpc("claim_report", {"lease_s": lease_s})
+        if not found:  # the library makes a list of null
+            return None
+        if not isinstance(found, dict):
+            raise StoreError("unexpected_reply", f"claim_report: expected an object, got {_shape(found)}")
+        return found
 
     def get_report_data(self, report_id: str, lease_id: str) -> Json:
         """The figures of a claimed report."""
@@ -543,14 +548,6 @@ class Store:
         data = self._rpc(function, args, repeatable=repeatable)
         if not isinstance(data, dict):
             raise StoreError("unexpected_reply", f"{function}: expected an object, got {_shape(data)}")
-        return data
-
-    def _object_or_none(self, function: str, args: Json) -> Json | None:
-        data = self._rpc(function, args)
-        if data is not None and not isinstance(data, dict):
-            raise StoreError(
-                "unexpected_reply", f"{function}: expected an object or null, got {_shape(data)}"
-            )
         return data
 
     def _rows(self, function: str, args: Json, *, repeatable: bool = False) -> list[Json]:
