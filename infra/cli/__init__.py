@@ -30,7 +30,8 @@ from watchkeeper.store import Store, StoreUnreachable
 
 OK, PROBLEM, USAGE = 0, 1, 2
 GROUPS = (
-    status, config, targets, check, alerts, incidents, channels, deliveries, oncall, silences, heartbeats, latency, benchmarks, members,
+    status, config, targets, check, alerts, incidents, channels, deliveries, oncall, silences, heartbeats, latency,
+    benchmarks, members,
 )  # fmt: skip
 
 DESCRIPTION = """\

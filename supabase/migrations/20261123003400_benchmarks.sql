@@ -18,6 +18,9 @@ create table watchkeeper.benchmark_rules (
   judged_at timestamptz
 );
 alter table watchkeeper.benchmark_rules enable row level security;
+create trigger audit after insert or delete
+  or update of name, benchmark_name, operation_type, percentile, max_increase_percent, window_s, min_samples, severity, enabled
+  on watchkeeper.benchmark_rules for each row execute function watchkeeper.audit('judged_at');
 
 -- Recording -----------------------------------------------------------------------------------------------------
 

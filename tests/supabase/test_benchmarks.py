@@ -438,6 +438,19 @@ def test_a_deleted_rule_takes_its_alert_along(ruled: World) -> None:
         ruled.db.rpc("delete_benchmark_rule", name="slower")
 
 
+def test_changes_of_a_rule_are_audited_and_its_looks_are_not(world: World) -> None:
+    world.db.run("set constraints all immediate")
+    save(world)
+    tend(world)
+    save(world, severity="error")
+    save(world, severity="error")
+    world.db.rpc("delete_benchmark_rule", name="slower")
+    assert world.db.rows(
+        "select action, row_key, after ->> 'severity' from watchkeeper.audit_log "
+        "where table_name = 'benchmark_rules' order by seq"
+    ) == [("insert", "slower", "warning"), ("update", "slower", "error"), ("delete", "slower", None)]
+
+
 def test_rules_are_listed_with_what_they_see(ruled: World) -> None:
     record(ruled, [200] * 3)
     (found,) = ruled.db.value("select watchkeeper.list_benchmark_rules(%s)", ruled.at(END))
