@@ -20,6 +20,7 @@ WIDE, NARROW = 680, 330
 INK, SOFT, LINE = "#1f2933", "#52606d", "#cbd2d9"
 FILLS = {"up": "#8cc5a2", "down": "#8f1d1d", "unknown": "#ffffff", "maintenance": "#dbe7f5"}
 STROKES = {"unknown": "#7b8794", "maintenance": "#4a6fa5"}
+SPENT = f'fill="{FILLS["down"]}" fill-opacity="0.25" stroke="none"'
 KINDS = ("up", "maintenance", "unknown", "down")
 """From the bottom of a bar to its top."""
 NAMES = {"up": "up", "down": "down", "unknown": "unknown", "maintenance": "maintenance"}
@@ -151,7 +152,7 @@ def _budget_line(drawing: BudgetLine, width: int) -> tuple[Iterator[str], float]
         path = " ".join(f"L{_n(px)} {_n(py)}" for px, py in points)
         floor = _n(top + high)
         yield from _y_axis(left, top, high, width, ("0", "", ""))
-        yield f'<path class="spent" d="M{_n(left)} {floor} {path} L{_n(at)} {floor} Z" fill="{FILLS["down"]}" fill-opacity="0.25" stroke="none"/>'
+        yield f'<path class="spent" d="M{_n(left)} {floor} {path} L{_n(at)} {floor} Z" {SPENT}/>'
         yield f'<path class="spent-line" d="M{path[1:]}" fill="none" stroke="{FILLS["down"]}" stroke-width="1.5"/>'
         edge = y(drawing.budget)
         yield _line(left, edge, width - 2.0, edge, "budget", INK, 1.5, dash="5 3")
@@ -166,7 +167,7 @@ def _budget_swatch(x: float, y: float) -> Iterator[str]:
 
 
 def _spent_swatch(x: float, y: float) -> Iterator[str]:
-    yield f'<rect class="spent" x="{_n(x)}" y="{_n(y)}" width="14" height="10" fill="{FILLS["down"]}" fill-opacity="0.25" stroke="none"/>'
+    yield f'<rect class="spent" x="{_n(x)}" y="{_n(y)}" width="14" height="10" {SPENT}/>'
     yield _line(x, y, x + 14, y, "spent-line", FILLS["down"], 1.5)
 
 
@@ -174,7 +175,7 @@ def _spent_swatch(x: float, y: float) -> Iterator[str]:
 
 
 def _response_times(drawing: ResponseTimes, width: int) -> tuple[Iterator[str], float]:
-    marks = [("half answered within", _circle), ("95 %", _square), ("99 %", _triangle)]
+    marks = [("half within", _circle), ("95 % within", _square), ("99 % within", _triangle)]
     legend, top = _legend([(name, _centred(mark)) for name, mark in marks], width)
     rows = drawing.targets[:MOST_TARGETS]
     row = 18.0 if width == WIDE else 32.0
@@ -196,7 +197,6 @@ def _response_times(drawing: ResponseTimes, width: int) -> tuple[Iterator[str], 
                 0,
                 middle + 4 if beside else middle - 10,
                 _cut(target.name, 33 if beside else 50),
-                clipped=True,
             )
             yield _line(names + 8, middle, right, middle, "grid", LINE, 0.7)
             for ms, (_, mark) in zip(_latencies(target), marks, strict=True):

@@ -110,7 +110,11 @@ def _verdict(report: Compliance) -> Verdict:
         word = "1 control does not hold" if broken == 1 else f"{broken:,} controls do not hold"
         return Verdict(word, f"{examined}, {unclear:,} of them not known.", "bad")
     if unclear:
-        return Verdict(f"Not known of {several(unclear, 'control', 'controls')}", f"{examined}; the others hold.", "unknown")
+        return Verdict(
+            f"Not known of {several(unclear, 'control', 'controls')}",
+            f"{examined}; the others hold.",
+            "unknown",
+        )
     return Verdict("All controls hold", f"{examined}.", "good")
 
 
@@ -121,10 +125,16 @@ def _records(heading: str, records: Sequence[Record], empty: str) -> Iterator[Bl
         yield Paragraph(f"The first {MOST_ROWS:,} of {len(records):,} lines.", small=True)
     names = list(dict.fromkeys(key for record in records for key in record))[:MOST_COLUMNS]
     yield table(
-        [Column(_label(name), 1.5 if name.endswith("_at") else 2) for name in names],
+        [_column(name, [record.get(name) for record in records]) for name in names],
         [[shown(record.get(name)) for name in names] for record in records[:MOST_ROWS]],
         empty,
     )
+
+
+def _column(name: str, values: Sequence[object]) -> Column:
+    if all(isinstance(value, int) and not isinstance(value, bool) for value in values):
+        return Column(_label(name), 1, "right")
+    return Column(_label(name), 2)
 
 
 def _label(name: str) -> str:

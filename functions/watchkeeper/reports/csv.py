@@ -22,6 +22,7 @@ from watchkeeper.errors import clean
 Value = str | bool | int | Decimal | date | None
 Span = tuple[date | None, date | None]
 
+FORMULAS = ("=", "+", "-", "@", "|", "%", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # and their wide twins
 MOST_CHARS = 30_000  # a cell of a spreadsheet takes 32,767
 
 
@@ -61,21 +62,17 @@ def render(rows: Iterator[Row]) -> bytes:
 
 def _cell(value: Value) -> str:
     match value:
-        case None:
-            return ""
-        case bool():
-            return "true" if value else "false"
-        case datetime():
-            return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
-        case date():
-            return value.isoformat()
-        case Decimal():
-            return f"{value:f}"
         case str():
             return _harmless(clean(value, MOST_CHARS))
-    return str(value)
+        case bool():
+            return str(value).lower()
+        case datetime():
+            return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        case Decimal():
+            return f"{value:f}"
+    return "" if value is None else str(value)
 
 
 def _harmless(text: str) -> str:
     """Text that a spreadsheet would take for a formula is marked as text."""
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "|", "%", "＝", "＋", "－", "＠")) else text
+    return f"'{text}" if text.startswith(FORMULAS) else text

@@ -5,10 +5,17 @@ from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, AwareDatetime, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    model_validator,
+)
 
 from watchkeeper.errors import clean
-from watchkeeper.model import Received
 
 NAME_CHARS = 250
 TEXT_CHARS = 2000
@@ -40,7 +47,7 @@ Percent = Annotated[Decimal, Field(ge=0, le=100)] | None
 Counted = Annotated[int, Field(ge=0)]
 
 
-class Part(Received):
+class Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False, populate_by_name=True)
 
     @model_validator(mode="before")

@@ -20,6 +20,11 @@ def percent(value: Decimal | None) -> str:
     return f"{value.quantize(SMALLEST_PERCENT, ROUND_FLOOR):,} %"
 
 
+def share(value: Decimal | None) -> str:
+    """A percentage of things that were counted; rounded down as well."""
+    return NOT_MEASURED if value is None else f"{plain(value.quantize(Decimal('0.01'), ROUND_FLOOR))} %"
+
+
 def plain(value: Decimal) -> str:
     """A number that a person chose: 99.90 is 99.9."""
     return f"{value.normalize():f}"
@@ -30,7 +35,7 @@ def duration(seconds: Decimal | None) -> str:
     if seconds is None:
         return NOT_MEASURED
     if seconds < 0:
-        return "−" + duration(-seconds)
+        return "-" + duration(-seconds)
     if 0 < seconds < Decimal("0.001"):
         return "below 0.001 s"
     if seconds < 60:

@@ -6,7 +6,7 @@ from watchkeeper.errors import clean
 from watchkeeper.reports.csv import Row, Span, Value, lines, values
 from watchkeeper.reports.data import Alerts, Incidents, Share
 from watchkeeper.reports.document import Block, Column, Fact, Heading, Paragraph, table
-from watchkeeper.reports.figures import count, duration, moment, percent, several
+from watchkeeper.reports.figures import count, duration, moment, several, share
 
 SEVERITIES = ("critical", "high", "error", "medium", "warning", "low", "info")
 
@@ -17,15 +17,15 @@ def alert_facts(alerts: Alerts) -> tuple[Fact, ...]:
     return (
         Fact("Time to acknowledge", duration(alerts.mtta_s), f"mean (MTTA) of {number}"),
         Fact("Time to resolve", duration(alerts.mttr_s), f"mean (MTTR) of {number}"),
-        Fact("Acknowledged within 5 min", percent(alerts.acknowledged.percent), _share(alerts.acknowledged)),
-        Fact("Delivered within 30 s", percent(alerts.delivered.percent), _share(alerts.delivered)),
+        Fact("Acknowledged within 5 min", share(alerts.acknowledged.percent), _share(alerts.acknowledged)),
+        Fact("Delivered within 30 s", share(alerts.delivered.percent), _share(alerts.delivered)),
     )
 
 
-def _share(share: Share) -> str:
-    if not share.of:
-        return "no alerts" if share.of == 0 else ""
-    return f"{count(share.within)} of {several(share.of, 'alert', 'alerts')}"
+def _share(found: Share) -> str:
+    if not found.of:
+        return "no alerts" if found.of == 0 else ""
+    return f"{count(found.within)} of {several(found.of, 'alert', 'alerts')}"
 
 
 def severities(numbers: Mapping[str, int], still_open: int | None) -> str:
@@ -50,7 +50,13 @@ def incident_blocks(incidents: Incidents) -> Iterator[Block]:
             Column("Resolved (UTC)", 2),
         ],
         [
-            (each.title, each.severity, each.status, moment(each.created_at), moment(each.resolved_at, "not yet"))
+            (
+                each.title,
+                each.severity,
+                each.status,
+                moment(each.created_at),
+                moment(each.resolved_at, "not yet"),
+            )
             for each in incidents.list
         ],
         "There were no incidents." if incidents.count == 0 else "No incident is listed.",
@@ -65,8 +71,8 @@ def happened_rows(incidents: Incidents, alerts: Alerts, whole: Span) -> Iterator
         yield from lines("incident", each.id, each.title, when, values(each, ("severity", "status")))
     shares = {
         f"{name}_{key}": value
-        for name, share in (("acknowledged_5_min", alerts.acknowledged), ("delivered_30_s", alerts.delivered))
-        for key, value in values(share, ("within", "of", "percent")).items()
+        for name, found in (("acknowledged_5_min", alerts.acknowledged), ("delivered_30_s", alerts.delivered))
+        for key, value in values(found, ("within", "of", "percent")).items()
     }
     totals = values(alerts, ("count", "mtta_s", "mttr_s"))
     yield from lines("alert", "", "all", whole, {**totals, **_by_severity(alerts.by_severity), **shares})

@@ -104,21 +104,26 @@ def render(document: Document) -> bytes:
 
 def _block(block: Block) -> str:
     match block:
-        case Heading():
-            return f"<h2>{escape(block.text)}</h2>"
-        case Paragraph():
-            mark = ' class="small"' if block.small else ""
-            return f"<p{mark}>{escape(block.text)}</p>"
-        case Verdict():
-            return f'<div class="verdict {block.tone}"><strong>{escape(block.word)}</strong>{escape(block.text)}</div>'
         case Facts():
             return _facts(block)
         case Table():
             return _table(block) if block.rows else f"<p>{escape(block.empty)}</p>"
         case Chart():
             return _chart(block)
+    return _words(block)
+
+
+def _words(block: Heading | Paragraph | Verdict | Command) -> str:
+    text = escape(block.text)
+    match block:
+        case Heading():
+            return f"<h2>{text}</h2>"
+        case Paragraph():
+            return f'<p class="small">{text}</p>' if block.small else f"<p>{text}</p>"
+        case Verdict():
+            return f'<div class="verdict {block.tone}"><strong>{escape(block.word)}</strong> {text}</div>'
         case Command():
-            return f"<pre>{escape(block.text)}</pre>"
+            return f"<pre>{text}</pre>"
 
 
 def _facts(block: Facts) -> str:
@@ -137,7 +142,9 @@ def _table(block: Table) -> str:
     head = "".join(f'<th scope="col"{mark}>{label}</th>' for mark, label in zip(marks, labels, strict=True))
     starts = [f'<td{mark} data-label="{label}">' for mark, label in zip(marks, labels, strict=True)]
     body = "\n".join(
-        "<tr>" + "".join(f"{start}{escape(text)}</td>" for start, text in zip(starts, row, strict=True)) + "</tr>"
+        "<tr>"
+        + "".join(f"{start}{escape(text)}</td>" for start, text in zip(starts, row, strict=True))
+        + "</tr>"
         for row in block.rows
     )
     return f"<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>"

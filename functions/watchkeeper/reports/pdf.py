@@ -2,16 +2,17 @@
 
 import unicodedata
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from functools import cache
+from collections.abc import Callable, Container, Iterator, Sequence
 from io import BytesIO
 from pathlib import Path
+from typing import Literal
 
-with warnings.catch_warnings():  # it says that it cannot place photographs without Pillow, which is not in the zip
+with (
+    warnings.catch_warnings()
+):  # it says that it cannot place photographs without Pillow, which is not in the zip
     warnings.simplefilter("ignore", UserWarning)
     from fpdf import FPDF
-
-from fontTools.ttLib import TTFont
+    from fpdf.fonts import TTFFont
 
 from watchkeeper.reports.charts import WIDE, draw
 from watchkeeper.reports.document import (
@@ -29,11 +30,12 @@ from watchkeeper.reports.document import (
 )
 
 FONTS = Path(__file__).parent / "fonts"
-REGULAR, BOLD = FONTS / "NotoSans-Regular.ttf", FONTS / "NotoSans-SemiBold.ttf"
+FILES = {"": "NotoSans-Regular.ttf", "B": "NotoSans-SemiBold.ttf"}
 
 MARGIN, TOP, BOTTOM = 18.0, 24.0, 20.0  # millimetres, as everything here; sizes of letters are in points
 WIDTH = 210 - 2 * MARGIN
 END = 297 - BOTTOM
+ACROSS, GAP, PAD = 4, 5.0, 4.0
 INK, SOFT, LINE, BAND = (31, 41, 51), (82, 96, 109), (203, 210, 217), (245, 247, 250)
 TONES: dict[Tone, tuple[int, int, int]] = {
     "good": (27, 107, 58),
@@ -64,6 +66,9 @@ class Sheet:
         self.document = document
         self.lacking = False
         self.pdf = Pages(self)
+        regular, semibold = (self.pdf.add_letters(style) for style in ("", "B"))
+        self.have = regular.cmap.keys() & semibold.cmap.keys()
+        self.widths = {False: regular.cw, True: semibold.cw}
         self.pdf.set_title(self.shown(document.name))
         self.pdf.set_lang("en")
         self.pdf.set_creator("Watchkeeper")
@@ -74,7 +79,7 @@ class Sheet:
     # Text
 
     def shown(self, text: str) -> str:
-        shown = showable(text)
+        shown = showable(text, self.have)
         self.lacking |= shown != unicodedata.normalize("NFC", text)
         return shown
 
@@ -82,7 +87,8 @@ class Sheet:
         return wrap(self.shown(text), width, lambda part: self.width(part, size, bold=bold))
 
     def width(self, text: str, size: float, *, bold: bool = False) -> float:
-        return sum(_advance(c, bold) for c in text) * size * 25.4 / 72
+        widths = self.widths[bold]
+        return sum(widths[ord(c)] for c in text) * _mm(size) / 1000
 
     def write(
         self, x: float, y: float, text: str, size: float,
@@ -141,8 +147,16 @@ class Sheet:
         if self.lacking:
             self.y += 4
             self.paragraph(NOTE, 8, SOFT)
+        for n in range(1, self.pdf.pages_count + 1):
+            self.pdf.page = n
+            self.pdf.set_font("report", "", 9)  # a new one: the library believes the page before's to be set
+            number = f"Page {n} of {self.pdf.pages_count}"
+            self.write(MARGIN, 297 - 13, "Made by Watchkeeper. All times are UTC.", 8, SOFT)
+            self.write(MARGIN + WIDTH - self.width(number, 8), 297 - 13, number, 8, SOFT)
 
-    def rule(self, colour: tuple[int, int, int], width: float, x: float = MARGIN, length: float = WIDTH) -> None:
+    def rule(
+        self, colour: tuple[int, int, int], width: float, x: float = MARGIN, length: float = WIDTH
+    ) -> None:
         self.pdf.set_draw_color(*colour)
         self.pdf.set_line_width(width)
         self.pdf.line(x, self.y, x + length, self.y)
@@ -191,32 +205,30 @@ class Sheet:
         self.y += 7
 
     def facts(self, block: Facts) -> None:
-        across, gap = 4, 5.0
-        wide = (WIDTH - gap * (across - 1)) / across
-        for start in range(0, len(block.facts), across):
-            cells = [
-                (
-                    fact,
-                    self.wrapped(fact.label, wide, 8),
-                    self.wrapped(fact.value, wide, 13, bold=True),
-                    self.wrapped(fact.note, wide, 8),
-                )
-                for fact in block.facts[start : start + across]
+        """Four to a row; each part of a cell begins as high as its neighbours'."""
+        for start in range(0, len(block.facts), ACROSS):
+            facts = block.facts[start : start + ACROSS]
+            parts = [
+                (8.0, False, [fact.label for fact in facts], [SOFT] * len(facts)),
+                (13.0, True, [fact.value for fact in facts], [TONES[fact.tone] for fact in facts]),
+                (8.0, False, [fact.note for fact in facts], [SOFT] * len(facts)),
             ]
-            labels, values, notes = (max(len(cell[n]) for cell in cells) for n in (1, 2, 3))
-            self.room(labels * _line(8) + values * _line(13) + notes * _line(8) + 6)
-            top = self.y
-            for n, (fact, label, value, note) in enumerate(cells):
-                x = MARGIN + n * (wide + gap)
-                self.y = top
-                self.rule(LINE, 0.3, x, wide)
-                self.y = top + 1.5
-                self.lines(label, x, 8, SOFT)
-                self.y = top + 1.5 + labels * _line(8)
-                self.lines(value, x, 13, TONES[fact.tone], bold=True)
-                self.y = top + 2 + labels * _line(8) + values * _line(13)
-                self.lines(note, x, 8, SOFT)
-            self.y = top + 6 + labels * _line(8) + values * _line(13) + notes * _line(8)
+            wide = (WIDTH - GAP * (ACROSS - 1)) / ACROSS
+            laid = [
+                (size, bold, [self.wrapped(text, wide, size, bold=bold) for text in texts], colours)
+                for size, bold, texts, colours in parts
+            ]
+            self.room(sum(_line(size) * max(map(len, cells)) for size, _, cells, _ in laid) + 5)
+            for n in range(len(facts)):
+                self.rule(LINE, 0.3, MARGIN + n * (wide + GAP), wide)
+            self.y += 1.2
+            for size, bold, cells, colours in laid:
+                top = self.y
+                for n, (lines, colour) in enumerate(zip(cells, colours, strict=True)):
+                    self.y = top
+                    self.lines(lines, MARGIN + n * (wide + GAP), size, colour, bold=bold)
+                self.y = top + _line(size) * max(map(len, cells))
+            self.y += 3.8
 
     def lines(
         self, lines: Sequence[str], x: float, size: float, colour: tuple[int, int, int], *, bold: bool = False
@@ -228,7 +240,9 @@ class Sheet:
     def chart(self, block: Chart) -> None:
         self.room(_chart_height(block))
         svg = draw(block.drawing, WIDE, block.text)
-        self.pdf.image(BytesIO(self.shown(svg).encode()), x=MARGIN, y=self.y, w=WIDTH, alt_text=self.shown(block.text))
+        self.pdf.image(
+            BytesIO(self.shown(svg).encode()), x=MARGIN, y=self.y, w=WIDTH, alt_text=self.shown(block.text)
+        )
         self.y += _chart_height(block)
 
     def command(self, block: Command) -> None:
@@ -246,7 +260,8 @@ class Sheet:
         if not block.rows:
             self.paragraph(block.empty, 9.5)
             return
-        widths = [WIDTH * column.weight / sum(c.weight for c in block.columns) for column in block.columns]
+        whole = sum(column.weight for column in block.columns)
+        widths = [(WIDTH + PAD) * column.weight / whole for column in block.columns]  # no gap after the last
         self.room(20)
         self.row(block.columns, widths, [column.label for column in block.columns], head=True)
         for row in block.rows:
@@ -260,15 +275,19 @@ class Sheet:
         return _line(8.5) * max(len(lines) for lines in self.cells(widths, row)) + 1.8
 
     def cells(self, widths: Sequence[float], row: Sequence[str], *, bold: bool = False) -> list[list[str]]:
-        cells = [self.wrapped(text, width - 3, 8.5, bold=bold) for width, text in zip(widths, row, strict=True)]
+        cells = [
+            self.wrapped(text, width - PAD, 8.5, bold=bold) for width, text in zip(widths, row, strict=True)
+        ]
         return [lines if len(lines) <= MOST_LINES else [*lines[: MOST_LINES - 1], "…"] for lines in cells]
 
-    def row(self, columns: Sequence[Column], widths: Sequence[float], row: Sequence[str], *, head: bool = False) -> None:
+    def row(
+        self, columns: Sequence[Column], widths: Sequence[float], row: Sequence[str], *, head: bool = False
+    ) -> None:
         cells = self.cells(widths, row, bold=head)
         x, top = MARGIN, self.y + 0.8
         for column, width, lines in zip(columns, widths, cells, strict=True):
             for n, line in enumerate(lines):
-                indent = width - 3 - self.width(line, 8.5, bold=head) if column.align == "right" else 0
+                indent = width - PAD - self.width(line, 8.5, bold=head) if column.align == "right" else 0
                 self.write(x + indent, top + n * _line(8.5), line, 8.5, bold=head)
             x += width
         self.y = top + _line(8.5) * max(len(lines) for lines in cells) + 1
@@ -276,16 +295,19 @@ class Sheet:
 
 
 class Pages(FPDF):
-    """Empty pages with a head and a foot."""
+    """Empty pages with a head."""
 
     def __init__(self, sheet: Sheet) -> None:
         super().__init__(format="A4", unit="mm")
         self.sheet = sheet
-        self.add_font("report", "", REGULAR)
-        self.add_font("report", "B", BOLD)
         self.set_margins(MARGIN, TOP, MARGIN)
         self.set_auto_page_break(auto=False)
-        self.set_font("report", "", 9)
+
+    def add_letters(self, style: Literal["", "B"]) -> TTFFont:
+        self.add_font("report", style, FONTS / FILES[style])
+        font = self.fonts[f"report{style}"]
+        assert isinstance(font, TTFFont)  # noqa: S101 - for mypy: the file is one
+        return font
 
     def header(self) -> None:
         sheet = self.sheet
@@ -297,39 +319,21 @@ class Pages(FPDF):
             self.line(MARGIN, 17.5, MARGIN + WIDTH, 17.5)
         self.set_xy(MARGIN, TOP if self.page_no() > 1 else MARGIN)
 
-    def footer(self) -> None:
-        self.set_font("report", "", 8)
-        self.set_text_color(*SOFT)
-        self.set_xy(MARGIN, 297 - 13)
-        self.cell(WIDTH / 2, 4, "Made by Watchkeeper. All times are UTC.")
-        self.cell(WIDTH / 2, 4, f"Page {self.page_no()} of {{nb}}", align="R")
-
 
 # Letters --------------------------------------------------------------------------------------------------------
 
 
-def showable(text: str) -> str:
+def showable(text: str, have: Container[int]) -> str:
     """`text` in characters that the font has; each other one as its number, so that names stay told apart."""
     normal = unicodedata.normalize("NFC", text)
-    have = _letters(bold=False)
-    return "".join(c if ord(c) in have or c == "\n" else _numbered(c) for c in normal)
+    return "".join(c if ord(c) in have else _numbered(c) for c in normal)
 
 
 def _numbered(c: str) -> str:
     """Selectors of a variant have no shape of their own."""
-    return "" if unicodedata.category(c) in {"Cf", "Cc"} or 0xFE00 <= ord(c) <= 0xFE0F else f"[U+{ord(c):04X}]"
-
-
-@cache
-def _letters(*, bold: bool) -> dict[int, float]:
-    """How wide each character is, as a share of the size."""
-    font = TTFont(BOLD if bold else REGULAR, lazy=True)
-    widths, em = font["hmtx"], font["head"].unitsPerEm
-    return {code: widths[glyph][0] / em for code, glyph in font.getBestCmap().items()}
-
-
-def _advance(c: str, bold: bool) -> float:  # noqa: FBT001
-    return _letters(bold=bold).get(ord(c), 0.0)
+    return (
+        "" if unicodedata.category(c) in {"Cf", "Cc"} or 0xFE00 <= ord(c) <= 0xFE0F else f"[U+{ord(c):04X}]"
+    )
 
 
 def _mm(points: float) -> float:

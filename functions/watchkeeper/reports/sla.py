@@ -36,6 +36,7 @@ from watchkeeper.reports.figures import (
     period,
     plain,
     several,
+    share,
 )
 from watchkeeper.reports.happened import alert_facts, happened_rows, incident_blocks, severities
 
@@ -118,7 +119,6 @@ def _objective(objective: Objective | None) -> str:
 def _summary(report: ServiceLevels) -> Iterator[Block]:
     yield _verdict(report)
     totals, incidents = report.totals, report.incidents
-    summed = " of all targets together" if len(report.targets) > 1 else ""
     yield Facts(
         (
             Fact("Availability", percent(totals.availability_percent), _against(report), _tone(report)),
@@ -128,13 +128,23 @@ def _summary(report: ServiceLevels) -> Iterator[Block]:
             *alert_facts(report.alerts),
         )
     )
-    yield Paragraph(
-        f"Watched for {duration(totals.watched_s)}{summed}: up {duration(totals.up_s)}, down "
-        f"{duration(totals.down_s)}, unknown {duration(totals.unknown_s)}, in maintenance "
-        f"{duration(totals.maintenance_s)}. {percent(totals.measured_percent).capitalize()}"
-        f"{' of it was measured' if totals.measured_percent is not None else ' how much of it was measured'}.",
-        small=True,
+    yield Paragraph(_watched(report), small=True)
+
+
+def _watched(report: ServiceLevels) -> str:
+    totals = report.totals
+    together = ", all targets together" if len(report.targets) > 1 else ""
+    kinds = (
+        ("Up", totals.up_s),
+        ("down", totals.down_s),
+        ("unknown", totals.unknown_s),
+        ("in maintenance", totals.maintenance_s),
     )
+    parts = ", ".join(f"{name} {duration(seconds)}" for name, seconds in kinds)
+    measured = (
+        f" Measured: {share(totals.measured_percent)} of it." if totals.measured_percent is not None else ""
+    )
+    return f"Watched: {duration(totals.watched_s)}{together}. {parts}.{measured}"
 
 
 def _verdict(report: ServiceLevels) -> Verdict:
@@ -176,18 +186,20 @@ def _budget(report: ServiceLevels) -> Fact:
     budget, spent = report.totals.budget_s, report.totals.spent_s
     if budget is None or spent is None:
         return Fact("Error budget left", NOT_MEASURED, "", "unknown")
-    note = f"spent {duration(spent)} of {duration(budget)}"
     if spent > budget:
-        return Fact("Error budget left", "none", f"{note}, {duration(spent - budget)} too much", "bad")
-    share = f" ({percent((budget - spent) * 100 / budget)})" if budget else ""
-    return Fact("Error budget left", duration(budget - spent), note + share)
+        note = (
+            f"{duration(spent)} spent, {duration(spent - budget)} more than the {duration(budget)} there were"
+        )
+        return Fact("Error budget left", "none", note, "bad")
+    left = f"{share((budget - spent) * 100 / budget)} left of {duration(budget)}, " if budget else ""
+    return Fact("Error budget left", duration(budget - spent), f"{left}{duration(spent)} spent")
 
 
 # Charts and tables ----------------------------------------------------------------------------------------------
 
 
 def _days(report: ServiceLevels) -> Iterator[Block]:
-    yield Heading("Day by day")
+    yield Heading("Availability over time")
     if not any(day.watched_s or day.up_s or day.down_s or day.unknown_s for day in report.days):
         yield Paragraph("Nothing was measured in this period.")
         return
@@ -329,7 +341,12 @@ def _downtimes_table(rows: list[tuple[Target, Downtime]], report: ServiceLevels)
             Column("Length", 2, "right"),
         ],
         [
-            (target.name, moment(downtime.from_at), moment(downtime.to_at, "not over"), duration(downtime.seconds))
+            (
+                target.name,
+                moment(downtime.from_at),
+                moment(downtime.to_at, "not over"),
+                duration(downtime.seconds),
+            )
             for target, downtime in rows
         ],
         "No target was seen down." if measured else "Not measured.",
@@ -341,7 +358,11 @@ def _response_times(report: ServiceLevels) -> Iterator[Block]:
     timed.sort(key=lambda target: (-(target.latency.p95_ms or 0), target.name))
     yield Heading("Response times")
     if timed:
-        shown = f"the {MOST_TARGETS} slowest of {len(timed):,} targets" if len(timed) > MOST_TARGETS else "each target"
+        shown = (
+            f"the {MOST_TARGETS} slowest of {len(timed):,} targets"
+            if len(timed) > MOST_TARGETS
+            else "each target"
+        )
         yield Chart(
             f"Response times of {shown}: half, 95 % and 99 % of the answers came within the time marked.",
             ResponseTimes(tuple(timed[:MOST_TARGETS])),
@@ -378,9 +399,14 @@ def _rules(report: ServiceLevels) -> Iterator[Block]:
         return
     yield Heading("How time is counted")
     order = {name: n for n, name in enumerate(RULES)}
-    for name in sorted(report.rules, key=lambda name: (order.get(name, len(order)), name)):
-        label = RULES.get(name) or clean(name, 60).replace("_", " ").capitalize()
-        yield Paragraph(f"{label}. {report.rules[name]}")
+    names = sorted(report.rules, key=lambda name: (order.get(name, len(order)), name))
+    yield table(
+        [Column("What", 1.4), Column("How it is counted", 5)],
+        [
+            (RULES.get(name) or clean(name, 60).replace("_", " ").capitalize(), report.rules[name])
+            for name in names
+        ],
+    )
 
 
 def _close(report: ServiceLevels) -> Iterator[Block]:
@@ -427,10 +453,13 @@ def rows(data: Mapping[str, Any]) -> Iterator[Row]:
 
 def _target_rows(target: Target, report: ServiceLevels) -> Iterator[Row]:
     whole = (report.from_at, report.to_at)
-    values = values(target, (*LEVEL, "watched_from", "watched_until", "checks", "failures"))
-    times = values(target.latency, ("p50_ms", "p95_ms", "p99_ms"))
-    about = {"network": target.network, "downtimes": _downtimes_of(target)}
-    yield from lines("target", target.target_id, target.name, whole, {**about, **values, **times})
+    measures = {
+        "network": target.network,
+        **values(target, (*LEVEL, "watched_from", "watched_until", "checks", "failures")),
+        **values(target.latency, ("p50_ms", "p95_ms", "p99_ms")),
+        "downtimes": _downtimes_of(target),
+    }
+    yield from lines("target", target.target_id, target.name, whole, measures)
     for downtime in target.downtimes:
         when = (downtime.from_at, downtime.to_at)
         yield from lines("downtime", target.target_id, target.name, when, {"down_s": downtime.seconds})
