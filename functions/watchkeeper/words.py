@@ -140,7 +140,7 @@ def _lines(subject: Subject) -> list[str]:
         case AlertNotice():
             return [subject.message]
         case IncidentNotice():
-            return [text for text in (subject.change, subject.description) if text]
+            return [text for text in (subject.change, subject.description) if text and text != subject.title]
         case ReportNotice():
             return [_availability(subject.summary)]
 

@@ -70,10 +70,8 @@ def row(delivery: Json) -> list[str]:
 
 def what(delivery: Json) -> str:
     """`trigger service_down of website`; a test is about nothing."""
-    if about := delivery.get("incident_title") or delivery.get("report_title"):
-        return f"{delivery['event']}: {about}"
     if not delivery.get("alert_type"):
-        return str(delivery["event"])
+        return ": ".join(part for part in (delivery["event"], delivery.get("source")) if part)
     return f"{delivery['event']} {delivery['alert_type']} of {delivery.get('source') or '-'}"
 
 

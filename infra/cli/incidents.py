@@ -232,18 +232,35 @@ def run_link(args: argparse.Namespace, store: Store, screen: Screen) -> int:
 
 def run_postmortem(args: argparse.Namespace, store: Store, screen: Screen) -> int:
     if args.save:
-        text = args.save.read_text()
+        text = text_of(args.save)
         return change(args, store, screen, lambda id_, version: store.save_postmortem(id_, text, version))
-    if args.draft:
-        text = store.draft_postmortem(incident_id(store, args.id))
-    elif not (text := read(store, args.id).get("postmortem")):
-        raise NotThere("it has no postmortem yet; --draft prints one to begin with, --save FILE keeps yours")
+    text = store.draft_postmortem(incident_id(store, args.id)) if args.draft else kept(store, args.id)
     if args.output:
-        args.output.write_text(text)
+        write(args.output, text)
     else:
         for line in text.splitlines():
             screen.line(clean(line))
     return 0
+
+
+def kept(store: Store, given: str) -> str:
+    if postmortem := read(store, given).get("postmortem"):
+        return str(postmortem)
+    raise NotThere("it has no postmortem yet; --draft prints one to begin with, --save FILE keeps yours")
+
+
+def write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text)
+    except OSError as error:
+        raise NotThere(f"{path} cannot be written: {error}") from None
+
+
+def text_of(path: Path) -> str:
+    try:
+        return path.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise NotThere(f"{path} cannot be read: {error}") from None
 
 
 def change(args: argparse.Namespace, store: Store, screen: Screen, make: Callable[[str, int], Json]) -> int:

@@ -197,6 +197,10 @@ def test_an_incident_of_which_little_is_known() -> None:
     assert wording(message("slack", about="incident"), NOW).links == ()
 
 
+def test_a_title_is_not_said_twice() -> None:
+    assert words(about="incident", change="3 targets of anvil fail", description=None).lines == ()
+
+
 def test_the_end_of_an_incident_says_when_and_why() -> None:
     said = words("resolve", NOW + timedelta(days=2), about="incident")
     assert facts(said)["Ended"] == "2026-11-23 12:05:30 UTC: the switch was replaced"

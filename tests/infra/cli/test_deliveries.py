@@ -48,10 +48,18 @@ def test_what_failed_says_why_and_when_it_is_tried_next(command: Command) -> Non
 
 
 def test_what_was_never_tried_is_no_trouble_yet(command: Command) -> None:
-    command.rpcs.answers["list_deliveries"] = lambda _: [pending(event="test", alert_type=None, attempts=0)]
+    command.rpcs.answers["list_deliveries"] = lambda _: [
+        pending(event="test", alert_type=None, source=None, attempts=0)
+    ]
     ran = command("deliveries")
     assert ran.code == 0
     assert "test  to ops (slack)  0 attempts  next try now" in ran.out
+
+
+def test_what_is_about_an_incident_or_a_report_says_its_title(command: Command) -> None:
+    told = delivery(event="update", alert_type=None, severity="high", source="3 nodes fail")
+    command.rpcs.answers["list_deliveries"] = lambda _: [told]
+    assert "  update: 3 nodes fail  to ops (slack)" in command("deliveries").out
 
 
 def test_a_dead_one_is_a_problem(command: Command) -> None:
