@@ -134,7 +134,9 @@ def _stack(bar: Bar, x: float, top: float, wide: float, high: float) -> Iterator
 
 
 def _budget_line(drawing: BudgetLine, width: int) -> tuple[Iterator[str], float]:
-    legend, top = _legend([("budget", _budget_swatch), ("spent so far", _spent_swatch)], width)
+    spent = drawing.spent[-1] if drawing.spent else None
+    names = f"budget: {duration(drawing.budget)}", f"spent so far: {duration(spent)}"
+    legend, top = _legend([(names[0], _budget_swatch), (names[1], _spent_swatch)], width)
     high = 96.0
 
     def shapes() -> Iterator[str]:
@@ -145,10 +147,12 @@ def _budget_line(drawing: BudgetLine, width: int) -> tuple[Iterator[str], float]
         def y(value: Decimal) -> float:
             return top + high - high * float(value / most)
 
-        points, at = [(left, y(Decimal(0)))], left
-        for value in drawing.spent:
-            at += step
-            points += [(points[-1][0], y(value)), (at, y(value))]
+        points = [(left, y(Decimal(0)))]
+        for n, value in enumerate(drawing.spent):
+            if y(value) != points[-1][1]:
+                points += [(left + n * step, points[-1][1]), (left + n * step, y(value))]
+        at = left + len(drawing.spent) * step
+        points.append((at, points[-1][1]))
         path = " ".join(f"L{_n(px)} {_n(py)}" for px, py in points)
         floor = _n(top + high)
         yield from _y_axis(left, top, high, width, ("0", "", ""))
@@ -156,7 +160,6 @@ def _budget_line(drawing: BudgetLine, width: int) -> tuple[Iterator[str], float]
         yield f'<path class="spent-line" d="M{path[1:]}" fill="none" stroke="{FILLS["down"]}" stroke-width="1.5"/>'
         edge = y(drawing.budget)
         yield _line(left, edge, width - 2.0, edge, "budget", INK, 1.5, dash="5 3")
-        yield _text(left + 4, edge + (13 if edge < top + 16 else -5), f"budget {duration(drawing.budget)}")
         yield from _x_axis([f"{day:%Y-%m-%d}" for day in drawing.days], left, step, top + high, width)
 
     return shapes(), top + high + 20

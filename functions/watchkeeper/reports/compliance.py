@@ -89,7 +89,7 @@ def _blocks(report: Compliance) -> Iterator[Block]:
     yield Heading("Controls")
     yield Paragraph("As found when the report was made, not at the end of its period.", small=True)
     yield table(
-        [Column("Control", 3), Column("Found", 1.2), Column("Detail", 5)],
+        [Column("Control", 3), Column("Found", 1.6), Column("Detail", 5)],
         [(control.name, HOLDS[control.ok], control.detail) for control in report.controls],
         "No control was examined.",
     )

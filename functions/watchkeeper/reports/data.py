@@ -6,7 +6,6 @@ from decimal import Decimal
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
-    AfterValidator,
     AwareDatetime,
     BaseModel,
     BeforeValidator,
@@ -30,21 +29,21 @@ def _given(value: Any) -> Any:
     )
 
 
-def _name(text: str) -> str:
-    return clean(text, NAME_CHARS) or "(no name)"
+def _name(value: Any) -> Any:
+    return (clean(value, NAME_CHARS) or "(no name)") if isinstance(value, str) else value
 
 
-def _text(text: str) -> str:
-    return clean(text, TEXT_CHARS)
+def _text(value: Any) -> str:
+    return clean(value if isinstance(value, str) else str(value), TEXT_CHARS)
 
 
-Name = Annotated[str, AfterValidator(_name)]
-Text = Annotated[
-    str, BeforeValidator(lambda value: value if isinstance(value, str) else str(value)), AfterValidator(_text)
-]
+# Cleaned before they are looked at: half a character would be refused.
+Name = Annotated[str, BeforeValidator(_name)]
+Text = Annotated[str, BeforeValidator(_text)]
 Seconds = Annotated[Decimal, Field(ge=0)] | None
 Percent = Annotated[Decimal, Field(ge=0, le=100)] | None
 Counted = Annotated[int, Field(ge=0)]
+Numbers = Annotated[dict[str, Counted], BeforeValidator(_given)]
 
 
 class Part(BaseModel):
@@ -123,7 +122,7 @@ class Incident(Part):
 class Incidents(Part):
     count: Counted | None = None
     open: Counted | None = None
-    by_severity: dict[str, Counted] = {}
+    by_severity: Numbers = {}
     mttr_s: Seconds = None
     list: tuple[Incident, ...] = ()
 
@@ -147,7 +146,7 @@ class Share(Part):
 
 class Alerts(Part):
     count: Counted | None = None
-    by_severity: dict[str, Counted] = {}
+    by_severity: Numbers = {}
     mtta_s: Seconds = None
     mttr_s: Seconds = None
     acknowledged: Share = Share()
@@ -190,7 +189,7 @@ class Period(Part):
 
 class ServiceLevels(Period):
     match: dict[str, Any] = {}
-    rules: dict[str, Text] = {}
+    rules: Annotated[dict[str, Text], BeforeValidator(_given)] = {}
     objective: Objective | None = None
     totals: Level = Level()
     targets: tuple[Target, ...] = ()

@@ -6,6 +6,8 @@ from decimal import ROUND_FLOOR, ROUND_HALF_UP, Decimal
 NOT_MEASURED = "not measured"
 SMALLEST_PERCENT = Decimal("0.0001")
 HUNDRED = Decimal(100)
+NEAR = "\u00a0"
+"""Keeps a number and its unit on one line."""
 UNITS = (("d", 86400), ("h", 3600), ("min", 60))
 
 
@@ -14,20 +16,25 @@ def percent(value: Decimal | None) -> str:
     if value is None:
         return NOT_MEASURED
     if 0 < value < SMALLEST_PERCENT:
-        return f"below {SMALLEST_PERCENT} %"
+        return f"below{NEAR}{SMALLEST_PERCENT}{NEAR}%"
     if value in (0, HUNDRED):
-        return f"{value:.0f} %"
-    return f"{value.quantize(SMALLEST_PERCENT, ROUND_FLOOR):,} %"
+        return f"{value:.0f}{NEAR}%"
+    return f"{value.quantize(SMALLEST_PERCENT, ROUND_FLOOR):,}{NEAR}%"
 
 
 def share(value: Decimal | None) -> str:
     """A percentage of things that were counted; rounded down as well."""
-    return NOT_MEASURED if value is None else f"{plain(value.quantize(Decimal('0.01'), ROUND_FLOOR))} %"
+    return NOT_MEASURED if value is None else f"{plain(value.quantize(Decimal('0.01'), ROUND_FLOOR))}{NEAR}%"
 
 
 def plain(value: Decimal) -> str:
     """A number that a person chose: 99.90 is 99.9."""
     return f"{value.normalize():f}"
+
+
+def promise(value: Decimal) -> str:
+    """The percentage of an objective, as somebody wrote it."""
+    return f"{plain(value)}{NEAR}%"
 
 
 def duration(seconds: Decimal | None) -> str:
@@ -37,23 +44,23 @@ def duration(seconds: Decimal | None) -> str:
     if seconds < 0:
         return "-" + duration(-seconds)
     if 0 < seconds < Decimal("0.001"):
-        return "below 0.001 s"
+        return f"below{NEAR}0.001{NEAR}s"
     if seconds < 60:
-        return f"{plain(_rounded(seconds, '0.001'))} s"
+        return f"{plain(_rounded(seconds, '0.001'))}{NEAR}s"
     left = int(_rounded(seconds, "1"))
     parts = []
     for unit, size in UNITS:
         n, left = divmod(left, size)
-        parts += [f"{n:,} {unit}"] if n else []
-    return " ".join(parts + ([f"{left} s"] if left else []))
+        parts += [f"{n:,}{NEAR}{unit}"] if n else []
+    return " ".join(parts + ([f"{left}{NEAR}s"] if left else []))
 
 
 def milliseconds(value: Decimal | None) -> str:
     if value is None:
         return NOT_MEASURED
     if value >= 10_000:
-        return f"{_rounded(value / 1000, '0.1'):,} s"
-    return f"{_rounded(value, '0.1' if value < 10 else '1'):,} ms"
+        return f"{_rounded(value / 1000, '0.1'):,}{NEAR}s"
+    return f"{_rounded(value, '0.1' if value < 10 else '1'):,}{NEAR}ms"
 
 
 def count(value: int | None) -> str:

@@ -59,7 +59,7 @@ def incident_blocks(incidents: Incidents) -> Iterator[Block]:
             )
             for each in incidents.list
         ],
-        "There were no incidents." if incidents.count == 0 else "No incident is listed.",
+        "There were no incidents." if incidents.count == 0 else "Not measured.",
     )
 
 

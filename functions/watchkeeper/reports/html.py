@@ -74,7 +74,8 @@ table,tbody,tr,td{display:block}thead{position:absolute;clip-path:inset(50%);hei
 tr{border-bottom:1px solid var(--line);padding:.5rem 0}
 td,td.right{border:0;padding:.05rem 0;display:grid;grid-template-columns:8.5rem 1fr;gap:.6rem;text-align:left}
 td::before{content:attr(data-label);color:var(--soft)}
-td:first-child{display:block;font-weight:600}td:first-child::before{content:none}}
+td:first-child,td:nth-child(2):last-child{display:block}td:nth-child(2):last-child::before{content:none}
+td:first-child{font-weight:600}td:first-child::before{content:none}}
 @media print{@page{size:A4;margin:16mm}body{font-size:10pt}main{max-width:none;padding:0}h2{break-after:avoid}
 tr,figure,.verdict,.facts div{break-inside:avoid}thead{display:table-header-group}
 *{print-color-adjust:exact;-webkit-print-color-adjust:exact}}

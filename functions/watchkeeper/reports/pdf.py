@@ -348,7 +348,7 @@ def wrap(text: str, width: float, measure: Callable[[str], float]) -> list[str]:
     """In lines of at most `width`; a word that is longer is broken, after a sign if there is one."""
     lines: list[str] = []
     line = ""
-    for word in text.split():
+    for word in filter(None, text.split(" ")):  # not at spaces that hold things together
         longer = f"{line} {word}" if line else word
         if measure(longer) <= width:
             line = longer

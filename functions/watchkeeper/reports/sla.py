@@ -34,7 +34,7 @@ from watchkeeper.reports.figures import (
     moment,
     percent,
     period,
-    plain,
+    promise,
     several,
     share,
 )
@@ -60,7 +60,7 @@ def document(data: Mapping[str, Any]) -> Document:
     report = ServiceLevels.model_validate(data)
     return Document(
         title="Service level report",
-        subject=report.title or _group(report),
+        subject=report.title or _group(report)[:1].upper() + _group(report)[1:],
         period=period(report.from_at, report.to_at),
         about=tuple(_about(report)),
         made_at=report.made_at,
@@ -94,7 +94,9 @@ def _group(report: ServiceLevels) -> str:
     """Which targets, in words: those that the matcher names, and how many that were."""
     chosen = [f"{key} {_words(value)}" for key, value in sorted(report.match.items()) if value]
     number = several(len(report.targets), "target", "targets")
-    return clean(f"{'; '.join(chosen)} ({number})" if chosen else f"all targets ({number})", 200)
+    if not chosen:
+        return f"all targets ({len(report.targets):,})" if report.targets else "no targets"
+    return clean(f"{'; '.join(chosen)} ({number})", 200)
 
 
 def _words(value: object) -> str:
@@ -110,7 +112,7 @@ def _objective(objective: Objective | None) -> str:
         return "none was set"
     counted = "counts as down" if objective.counts_unknown == "down" else "is told apart, neither up nor down"
     name = "" if objective.name == "default" else f" ({objective.name})"
-    return f"{plain(objective.percent)} % available{name}; unknown time {counted}"
+    return f"{promise(objective.percent)} available{name}; unknown time {counted}"
 
 
 # Page one -------------------------------------------------------------------------------------------------------
@@ -151,11 +153,12 @@ def _verdict(report: ServiceLevels) -> Verdict:
     goal, totals = report.objective, report.totals
     word, tone = MET[totals.met]
     if goal is None or goal.percent is None:
-        return Verdict("No objective", f"{percent(totals.availability_percent)} available.", "plain")
+        found = percent(totals.availability_percent)
+        return Verdict("No objective", f"Availability: {found}.", "plain")
     if totals.met is None:
-        return Verdict("Not measured", f"Whether {plain(goal.percent)} % was reached is not known.", tone)
+        return Verdict("Not measured", f"Whether {promise(goal.percent)} was reached is not known.", tone)
     found = percent(totals.availability_percent)
-    return Verdict(f"Objective {word}", f"{found} available, {plain(goal.percent)} % promised.", tone)
+    return Verdict(f"Objective {word}", f"{found} available, {promise(goal.percent)} promised.", tone)
 
 
 def _tone(report: ServiceLevels) -> Tone:
@@ -165,7 +168,7 @@ def _tone(report: ServiceLevels) -> Tone:
 def _against(report: ServiceLevels) -> str:
     if report.objective is None or report.objective.percent is None:
         return "no objective"
-    return f"objective {plain(report.objective.percent)} %: {MET[report.totals.met][0]}"
+    return f"objective {promise(report.objective.percent)}: {MET[report.totals.met][0]}"
 
 
 def _number_of_downtimes(report: ServiceLevels) -> str:
@@ -255,7 +258,7 @@ def _goals(report: ServiceLevels) -> Iterator[Block]:
         [
             (
                 goal.name,
-                f"{plain(goal.percent)} %" if goal.percent is not None else "not set",
+                promise(goal.percent) if goal.percent is not None else "not set",
                 percent(goal.availability_percent),
                 duration(goal.budget_s),
                 duration(goal.spent_s),
@@ -271,13 +274,13 @@ def _targets(report: ServiceLevels) -> Iterator[Block]:
     worst_first = sorted(report.targets, key=_how_good)
     yield table(
         [
-            Column("Target", 3),
-            Column("Network", 1.5),
-            Column("Available", 1.45, "right"),
-            Column("Down", 1.5, "right"),
-            Column("Unknown", 1.5, "right"),
-            Column("Maintenance", 1.5, "right"),
-            Column("Objective", 1.25),
+            Column("Target", 2.9),
+            Column("Network", 1.7),
+            Column("Available", 1.4, "right"),
+            Column("Down", 1.4, "right"),
+            Column("Unknown", 1.4, "right"),
+            Column("Maintenance", 1.7, "right"),
+            Column("Objective", 1.35),
         ],
         [
             (
