@@ -298,11 +298,11 @@ declare
 begin
   perform watchkeeper.need_shape(argument, given, '{"type": "object", "additionalProperties": false,
     "required": ["name", "benchmark_name", "operation_type"], "properties": {
-    "name": {"type": "string", "minLength": 1, "maxLength": 100},
-    "benchmark_name": {"type": "string", "minLength": 1, "maxLength": 100}, "operation_type": {"type": "string", "minLength": 1, "maxLength": 100},
+    "name": {"$ref": "#/$defs/name"}, "benchmark_name": {"$ref": "#/$defs/name"}, "operation_type": {"$ref": "#/$defs/name"},
     "percentile": {"enum": [50, 95, 99]}, "max_increase_percent": {"type": "number", "minimum": 0, "maximum": 100000},
     "window_s": {"type": "integer", "minimum": 60, "maximum": 604800}, "min_samples": {"type": "integer", "minimum": 1, "maximum": 100000},
-    "severity": {"enum": ["info", "warning", "error", "critical"]}, "enabled": {"type": "boolean"}}}');
+    "severity": {"enum": ["info", "warning", "error", "critical"]}, "enabled": {"type": "boolean"}},
+    "$defs": {"name": {"type": "string", "minLength": 1, "maxLength": 100, "pattern": "\\S"}}}');
   select r.* into was from watchkeeper.benchmark_rules as r where r.name = given ->> 'name' for no key update;
   insert into watchkeeper.benchmark_rules as r
     (name, benchmark_name, operation_type, percentile, max_increase_percent, window_s, min_samples, severity, enabled)
@@ -332,18 +332,25 @@ begin
 end
 $$;
 
-create function watchkeeper.delete_benchmark_rule(name text, at timestamptz) returns void
+create function watchkeeper.drop_benchmark_rule(name text, at timestamptz) returns void
 language plpgsql security definer set search_path = '' as $$
 declare
   dropped uuid;
 begin
-  perform watchkeeper.require_role('admin');
-  perform watchkeeper.need_text('name', name, 100);
-  delete from watchkeeper.benchmark_rules as r where r.name = delete_benchmark_rule.name returning r.id into dropped;
+  delete from watchkeeper.benchmark_rules as r where r.name = drop_benchmark_rule.name returning r.id into dropped;
   if dropped is null then
     perform watchkeeper.not_found('name', 'benchmark rule', name);
   end if;
   perform watchkeeper.close_alert('benchmark:' || dropped, 'the rule was deleted', at);
+end
+$$;
+
+create function watchkeeper.delete_benchmark_rule(name text, at timestamptz) returns void
+language plpgsql security definer set search_path = '' as $$
+begin
+  perform watchkeeper.require_role('admin');
+  perform watchkeeper.need_text('name', name, 100);
+  perform watchkeeper.drop_benchmark_rule(name, at);
 end
 $$;
 

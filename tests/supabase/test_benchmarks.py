@@ -464,7 +464,7 @@ def test_rules_are_listed_with_what_they_see(ruled: World) -> None:
     ("part", "value"),
     [
         *((part, value) for part in ("name", "benchmark_name", "operation_type")
-          for value in anything(None, "", 5, "x" * 101)),
+          for value in anything(None, "", " ", 5, "x" * 101)),
         *(("percentile", value) for value in anything(None, 90, "95", 95.5)),
         *(("max_increase_percent", value) for value in anything(None, -1, 100_001, "50")),
         *(("window_s", value) for value in anything(None, 59, 604_801, 60.5, "3600")),
