@@ -34,6 +34,9 @@ TABLES: dict[str, dict[str, tuple[str, ...]]] = {
     "watchkeeper.dependencies": {},
     "watchkeeper.escalations": {},
     "watchkeeper.heartbeats": {},
+    "watchkeeper.incident_alerts": {},
+    "watchkeeper.incident_entries": {},
+    "watchkeeper.incident_settings": {},
     "watchkeeper.ladders": {},
     "watchkeeper.latest_values": {},
     "watchkeeper.maintenance_clock": {},
@@ -55,6 +58,7 @@ SEQUENCES = (
     "watchkeeper.audit_pending_id_seq",
     "watchkeeper.availability_spans_id_seq",
     "watchkeeper.deliveries_seq_seq",
+    "watchkeeper.incident_entries_id_seq",
     "watchkeeper.latest_values_id_seq",
     "watchkeeper.maintenance_spans_id_seq",
 )
@@ -117,6 +121,23 @@ RPCS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         (PEOPLE, READERS),
     ),
     **dict.fromkeys(("save_silence", "end_silence", "save_override", "retry_delivery"), (PEOPLE, RESPONDERS)),
+    **dict.fromkeys(
+        (
+            "create_incident",
+            "update_incident_status",
+            "add_incident_note",
+            "assign_incident",
+            "change_incident_severity",
+            "set_affected_systems",
+            "link_alert",
+            "save_postmortem",
+        ),
+        (PEOPLE, RESPONDERS),
+    ),
+    **dict.fromkeys(
+        ("get_incident", "list_incidents", "draft_postmortem", "get_incident_settings"), (PEOPLE, READERS)
+    ),
+    "save_incident_settings": (PEOPLE, MANAGERS),
     **dict.fromkeys(
         (
             "save_channel",

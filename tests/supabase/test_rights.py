@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from tests.supabase.rights import CALLERS, HELPERS, NOBODY, ROLES, RPCS, SEQUENCES, TABLES
-from tests.supabase.world import MEMBERS, Db, World, a_target, refused
+from tests.supabase.world import MEMBERS, Array, Db, World, a_target, refused
 from tests.support.parts import Database
 
 TABLE_VERBS = ("select", "insert", "update", "delete", "truncate", "references", "trigger")
@@ -260,6 +260,15 @@ def arguments(db: Db, rpc: str) -> dict[str, Any]:
         "send_test": {"channel": "chat"},
         "retry_delivery": {"delivery_id": db.value("select id from watchkeeper.deliveries limit 1")},
         "save_delivery_settings": {"settings": {"storm_alerts": 20}},
+        "create_incident": {"title": "It is slow", "severity": "high"},
+        **{rpc: {"incident_id": db.value("select id from incident_logs"), **more} for rpc, more in (
+            ("update_incident_status", {"status": "investigating", "version": 1}), ("add_incident_note", {"note": "x"}),
+            ("assign_incident", {"email": None, "version": 1}), ("get_incident", {}), ("draft_postmortem", {}),
+            ("change_incident_severity", {"severity": "low", "version": 1}),
+            ("set_affected_systems", {"affected_systems": Array(["web"]), "version": 1}),
+            ("link_alert", {"alert_id": db.value("select id from system_alerts")}),
+            ("save_postmortem", {"postmortem": "# It was slow", "version": 1}))},
+        "save_incident_settings": {"settings": {"enabled": False}},
         "record_benchmark": {"benchmark_name": "ci", "operation_type": "sign", "duration_ms": 1},
         "record_benchmarks": {"benchmarks": []},
         "get_benchmark_series": {"benchmark_name": "ci", "operation_type": "sign",

@@ -109,8 +109,12 @@ class Db:
         return {table: self.value(f"select count(*) from {table}") for table in tables}  # noqa: S608
 
 
+class Array(list[Any]):
+    """For an argument that is an array of Postgres; other lists are JSON."""
+
+
 def _adapt(arg: Any) -> Any:
-    return Jsonb(arg) if isinstance(arg, (dict, list)) else arg
+    return Jsonb(arg) if isinstance(arg, (dict, list)) and not isinstance(arg, Array) else arg
 
 
 @contextmanager
