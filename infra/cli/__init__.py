@@ -18,6 +18,7 @@ from infra.cli import (
     latency,
     members,
     oncall,
+    report,
     silences,
     status,
     targets,
@@ -31,7 +32,7 @@ from watchkeeper.store import Store, StoreUnreachable
 OK, PROBLEM, USAGE = 0, 1, 2
 GROUPS = (
     status, config, targets, check, alerts, incidents, channels, deliveries, oncall, silences, heartbeats, latency,
-    benchmarks, members,
+    benchmarks, report, members,
 )  # fmt: skip
 
 DESCRIPTION = """\
@@ -49,6 +50,7 @@ examples:
   watchkeeper incidents show 5f0c             what happened, who did what
   watchkeeper channels test ops               does a message get there
   watchkeeper deliveries --status dead        what was told to whom, and what was not
+  watchkeeper report --label team=core --format pdf   service levels of the last full month
   watchkeeper members grant ann@example.org responder
 
 exit codes: 0 all is well, 1 a problem was found, 2 it cannot be told: the command, a setting or a file is

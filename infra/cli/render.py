@@ -16,6 +16,8 @@ COLOURS = {
     "paused": "2",
     "firing": "31",
     "resolved": "32",
+    "made": "32",
+    "failed": "31",
     "breach": "31",
     "clear": "32",
     "open": "31",
