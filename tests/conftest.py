@@ -97,7 +97,10 @@ def api(stack: Stack, database: Database) -> Api:  # noqa: ARG001  (it has to be
 @pytest.fixture(scope="session")
 def aws(stack: Stack, api: Api) -> Aws:  # noqa: ARG001  (what the functions talk to)
     """The AWS emulator with the real template deployed to it."""
-    stack.start_aws()
+    with pytest.MonkeyPatch.context() as patch:
+        # Where mails go. Nobody listens there until a test does.
+        patch.setenv("SMTP_PORT", str(free_ports(1)[0]))
+        stack.start_aws()
     return stack.aws
 
 

@@ -7,9 +7,16 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import default
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any
+
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP, Envelope, Session
 
 Json = dict[str, Any]
 Lie = Callable[[bytes], bytes]
@@ -91,3 +98,68 @@ def silence() -> Iterator[str]:
     """The URL of a service that takes connections and never says a word."""
     with socket.create_server(("127.0.0.1", 0), backlog=64) as listener:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+@dataclass
+class Receiver:
+    """A webhook's other end. While `away` it answers 503."""
+
+    url: str = ""
+    away: bool = False
+    heard: list[Json] = field(default_factory=list)
+
+    def events(self) -> list[str]:
+        return [message["event"] for message in self.heard]
+
+
+@contextmanager
+def receiver() -> Iterator[Receiver]:
+    """A receiver on this machine."""
+    served = Receiver()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            message = json.loads(self.rfile.read(int(self.headers["content-length"])))
+            if not served.away:
+                served.heard.append({**message, "key": self.headers["x-watchkeeper-delivery"]})
+            self.send_response(503 if served.away else 200)
+            self.send_header("content-length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    served.url = f"http://127.0.0.1:{server.server_port}/hook"
+    thread = Thread(target=server.serve_forever, args=[0.02])
+    thread.start()
+    try:
+        yield served
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+class Mailbox:
+    """Keeps the mails it is sent."""
+
+    def __init__(self) -> None:
+        self.mails: list[EmailMessage] = []
+
+    async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's
+        assert isinstance(envelope.content, bytes)
+        self.mails.append(message_from_bytes(envelope.content, policy=default))
+        return "250 OK"
+
+
+@contextmanager
+def mailbox(port: int) -> Iterator[Mailbox]:
+    """A mail server on this machine."""
+    served = Mailbox()
+    controller = Controller(served, hostname="127.0.0.1", port=port)
+    controller.start()
+    try:
+        yield served
+    finally:
+        controller.stop()

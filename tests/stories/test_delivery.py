@@ -2,66 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from secrets import token_hex
-from threading import Thread
 from typing import Any
 
 import pytest
 
 from infra.local.anvil import Anvil
-from tests.stories.endpoints import Node
+from tests.stories.endpoints import Node, Receiver, receiver
 from tests.stories.world import Watched, World, eventually
 
 Json = dict[str, Any]
 SWEPT_S = 40  # 15 s between sweeps, and what a busy machine adds
-
-
-@dataclass
-class Receiver:
-    """A webhook's other end. While `away` it answers 503."""
-
-    url: str = ""
-    away: bool = False
-    heard: list[Json] = field(default_factory=list)
-
-    def events(self) -> list[str]:
-        return [message["event"] for message in self.heard]
-
-
-@contextmanager
-def receiver() -> Iterator[Receiver]:
-    """A receiver on this machine."""
-    served = Receiver()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            message = json.loads(self.rfile.read(int(self.headers["content-length"])))
-            if not served.away:
-                served.heard.append({**message, "key": self.headers["x-watchkeeper-delivery"]})
-            self.send_response(503 if served.away else 200)
-            self.send_header("content-length", "0")
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    served.url = f"http://127.0.0.1:{server.server_port}/hook"
-    thread = Thread(target=server.serve_forever, args=[0.02])
-    thread.start()
-    try:
-        yield served
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 @dataclass(frozen=True)
