@@ -148,6 +148,7 @@ def lived_in(world: World) -> World:
     world.db.rpc(
         "save_benchmark_rule", rule={"name": "slower", "benchmark_name": "ci", "operation_type": "sign"}
     )
+    world.db.rpc("save_objective", objective={"name": "all"})
     world.db.run("update watchkeeper.heartbeats set token_hash = sha256('the-token')")
     tasks = world.tick(0)
     look = {"service_name": "web", "endpoint": "http://x", "is_up": True}
@@ -275,6 +276,8 @@ def arguments(db: Db, rpc: str) -> dict[str, Any]:
                                  "from_time": now - timedelta(hours=1), "to_time": now},
         "save_benchmark_rule": {"rule": {"name": "b", "benchmark_name": "ci", "operation_type": "sign"}},
         "delete_benchmark_rule": {"name": "slower"},
+        "save_objective": {"objective": {"name": "another"}},
+        "delete_objective": {"name": "all"},
         "apply_config": {"config": {"channels": [{"name": "another", "kind": "chat"}]}, "prune": False,
                          "dry_run": False},
     }  # fmt: skip
