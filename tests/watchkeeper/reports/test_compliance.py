@@ -1,0 +1,110 @@
+from typing import Any
+
+import pytest
+
+from tests.watchkeeper.reports import samples
+from watchkeeper.reports import compliance
+from watchkeeper.reports.document import Document, Facts, Heading, Table, Verdict
+
+
+def made(**changes: Any) -> Document:
+    return compliance.document(samples.compliance(**changes))
+
+
+def verdict(document: Document) -> Verdict:
+    (found,) = [block for block in document.blocks if isinstance(block, Verdict)]
+    return found
+
+
+def table(document: Document, heading: str) -> Table:
+    start = document.blocks.index(Heading(heading))
+    return next(block for block in document.blocks[start:] if isinstance(block, Table))
+
+
+def controls(*found: bool | None) -> list[dict[str, Any]]:
+    return [{"name": f"control {n}", "ok": ok, "detail": "seen"} for n, ok in enumerate(found)]
+
+
+@pytest.mark.parametrize(
+    ("found", "word", "text", "tone"),
+    [
+        ((True, True), "All controls hold", "2 controls examined.", "good"),
+        ((True, False), "1 control does not hold", "2 controls examined, 0 of them not known.", "bad"),
+        ((None, False, False), "2 controls do not hold", "3 controls examined, 1 of them not known.", "bad"),
+        ((True, None), "Not known of 1 control", "2 controls examined; the others hold.", "unknown"),
+        ((), "Not measured", "No control was examined.", "unknown"),
+    ],
+)
+def test_controls_are_summed_up_and_unknown_is_not_good(
+    found: tuple[bool | None, ...], word: str, text: str, tone: str
+) -> None:
+    summary = verdict(made(controls=controls(*found)))
+    assert (summary.word, summary.text, summary.tone) == (word, text, tone)
+
+
+def test_the_checklist_says_what_was_found() -> None:
+    assert table(made(), "Controls").rows == (
+        ("Row-level security covers every table", "holds", "58 of 58 tables"),
+        ("Audit chain intact", "holds", "1,204 rows, head 9f86d081"),
+        ("Backups are recent", "not known", "Nobody told Watchkeeper of a backup."),
+    )
+
+
+def test_records_are_shown_with_their_own_columns() -> None:
+    access = table(made(), "Changes of access")
+    assert [column.label for column in access.columns] == ["At (UTC)", "Actor", "Action", "Member", "Role"]
+    assert access.rows == (
+        ("2026-10-07 12:30:00", "ada@example.org", "insert", "björn@example.org", "auditor"),
+    )
+    changes = table(made(), "Changes by table")
+    assert [(column.label, column.align) for column in changes.columns] == [
+        ("Table name", "left"),
+        ("Insert", "right"),
+        ("Update", "right"),
+        ("Delete", "right"),
+    ]
+    assert changes.rows[0] == ("targets", "6", "30", "1")
+
+
+def test_very_many_records_are_counted() -> None:
+    document = made(members=[{"email": f"{n}@example.org"} for n in range(1500)])
+    assert len(table(document, "Who has access").rows) == 1000
+    assert "The first 1,000 of 1,500 lines." in [getattr(block, "text", "") for block in document.blocks]
+
+
+def test_nothing_is_said_in_words() -> None:
+    month = samples.sla()
+    document = compliance.document({"from": month["from"], "to": month["to"]})
+    assert table(document, "Who has access").empty == "Nobody is a member."
+    (facts,) = [block for block in document.blocks if isinstance(block, Facts)]
+    assert {fact.label: fact.value for fact in facts.facts}["Changes recorded"] == "not measured"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "not measured"),
+        (True, "yes"),
+        (False, "no"),
+        (1234, "1,234"),
+        (0.5, "0.5"),
+        ("2026-10-07T14:30:00+02:00", "2026-10-07 12:30:00"),
+        ("2026-10-07 of all days, a text", "2026-10-07 of all days, a text"),
+        ("text\nof\x00two lines", "text of two lines"),
+        (["a", {"b": "ü"}], '["a", {"b": "ü"}]'),
+    ],
+)
+def test_values_of_records_are_told_in_words(value: object, text: str) -> None:
+    assert compliance.shown(value) == text
+
+
+def test_every_record_is_a_row_for_a_spreadsheet() -> None:
+    found = {(row.section, row.id, row.measure): row.value for row in compliance.rows(samples.compliance())}
+    assert found["member", "2", "email"] == "björn@example.org"
+    assert found["change_by_table", "1", "update"] == 30
+    assert found["alert", "", "delivered_30_s_percent"] == 100
+    assert {row.section for row in compliance.rows(samples.compliance())} >= {
+        "control",
+        "access",
+        "change_by_actor",
+    }
