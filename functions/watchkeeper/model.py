@@ -7,7 +7,15 @@ from hashlib import sha256
 from typing import Annotated, Any, ClassVar, Literal, Self
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 KINDS = ("blockchain", "p2p", "mempool", "quantum", "economics", "uptime")
 
@@ -351,6 +359,12 @@ class ReportNotice(Notice):
     links: dict[str, str] = {}
     links_expire_at: AwareDatetime | None = None
     files: tuple[ReportFile, ...] = ()
+
+    @field_validator("summary", "links", "files", mode="before")
+    @classmethod
+    def _none_yet(cls, given: object, info: ValidationInfo) -> object:
+        """Null while the files are being made anew: the message goes out without them."""
+        return cls.model_fields[info.field_name or ""].default if given is None else given
 
 
 Subject = AlertNotice | IncidentNotice | ReportNotice

@@ -110,8 +110,8 @@ def field_text(text: object, limit: int) -> str:
 
 
 def is_web_address(url: str, limit: int = URL_CHARS) -> bool:
-    """Whether it is a plain http(s) URL, with nothing in it that could end a link in some markup."""
-    if len(url) > limit or not re.fullmatch(r"https?://[!#-;=?-\[\]_a-z~]+", url):
+    """Whether it is a plain http(s) URL, with nothing in it that could end a link in some markup or call somebody."""
+    if len(url) > limit or not re.fullmatch(r"https?://[!#-;=?A-\[\]_a-z~]+", url):
         return False
     try:
         return bool(urlsplit(url).hostname)

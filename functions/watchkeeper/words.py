@@ -142,7 +142,7 @@ def _lines(subject: Subject) -> list[str]:
         case IncidentNotice():
             return [text for text in (subject.change, subject.description) if text and text != subject.title]
         case ReportNotice():
-            return [_availability(subject.summary)]
+            return [_availability(subject.summary)] if subject.kind == "sla" else []
 
 
 def _facts(event: Event, subject: Subject, now: datetime) -> list[tuple[str, str]]:

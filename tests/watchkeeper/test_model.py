@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from tests.watchkeeper.notifiers.support import claimed
-from watchkeeper.model import CheckResult, Finding, Head, Message, Sample, Task, samples, worst
+from watchkeeper.model import CheckResult, Finding, Head, Message, ReportNotice, Sample, Task, samples, worst
 
 NOW = datetime(2026, 11, 23, 12, 0, 30, tzinfo=UTC)
 ID = UUID(int=7)
@@ -150,6 +150,13 @@ def test_an_incident_without_systems_is_in_its_network_or_nowhere() -> None:
 
     assert place(affected_systems=[]) == "anvil"
     assert place(affected_systems=[], network=None) == "watchkeeper"
+
+
+def test_a_report_whose_files_are_made_anew_is_told_without_them() -> None:
+    nothing: dict[str, Any] = {"summary": None, "links": None, "files": None, "links_expire_at": None}
+    subject = Message.model_validate(claimed("slack", "report", about="report", **nothing)).subject
+    assert isinstance(subject, ReportNotice)
+    assert (subject.links, subject.files, subject.summary.met) == ({}, (), None)
 
 
 @pytest.mark.parametrize(

@@ -116,7 +116,7 @@ def test_a_targets_own_runbook_comes_first(labels: dict[str, str]) -> None:
     "url",
     [
         "javascript:alert(1)", "ftp://x/", "https://", "https://x y/", "https://x/\r\nA: b", "https://x/<b>", "//x/",
-        "https://x/|y", "https://x/" + "y" * 600, "https://x/\u202e", 'https://x/"', "https://[::1", 7, None, ["https://x/"],
+        "https://x/|y", "https://x/" + "y" * 600, "https://x/\u202e", "https://x/@everyone", "https://bank.example@x/", 'https://x/"', "https://[::1", 7, None, ["https://x/"],
     ],
 )  # fmt: skip
 def test_a_runbook_that_is_no_plain_link_is_left_out(url: object) -> None:
@@ -270,6 +270,10 @@ def test_availability_in_words(summary: dict[str, Any], line: str) -> None:
     said = told(summary=summary)
     assert said.lines == (f"Availability: {line}",)
     assert "Incidents" not in facts(said)
+
+
+def test_a_report_that_is_not_about_service_levels_says_nothing_of_them() -> None:
+    assert told(kind="compliance", summary={}).lines == ()
 
 
 def test_a_period_that_is_no_whole_days_says_its_moments() -> None:
