@@ -116,7 +116,8 @@ def test_a_targets_own_runbook_comes_first(labels: dict[str, str]) -> None:
     "url",
     [
         "javascript:alert(1)", "ftp://x/", "https://", "https://x y/", "https://x/\r\nA: b", "https://x/<b>", "//x/",
-        "https://x/|y", "https://x/" + "y" * 600, "https://x/\u202e", "https://x/@everyone", "https://bank.example@x/", 'https://x/"', "https://[::1", 7, None, ["https://x/"],
+        "https://x/|y", "https://x/" + "y" * 600, "https://x/\u202e", "https://x/@everyone",
+        "https://bank.example@x/", 'https://x/"', "https://[::1", 7, None, ["https://x/"],
     ],
 )  # fmt: skip
 def test_a_runbook_that_is_no_plain_link_is_left_out(url: object) -> None:
@@ -273,7 +274,12 @@ def test_availability_in_words(summary: dict[str, Any], line: str) -> None:
 
 
 def test_a_report_that_is_not_about_service_levels_says_nothing_of_them() -> None:
-    assert told(kind="compliance", summary={}).lines == ()
+    made = message("slack", "report", about="report", summary={})
+    (delivery,) = made.deliveries
+    assert delivery.report
+    report = delivery.report.model_copy(update={"kind": "compliance"})
+    changed = made.model_copy(update={"deliveries": (delivery.model_copy(update={"report": report}),)})
+    assert wording(changed, NOW).lines == ()
 
 
 def test_a_period_that_is_no_whole_days_says_its_moments() -> None:
