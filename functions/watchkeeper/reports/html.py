@@ -42,9 +42,8 @@ background:var(--band)}
 .verdict.unknown{border-left-style:double}
 .good strong,.good .value{color:var(--good)}
 .bad strong,.bad .value{color:var(--bad)}
-.facts{margin:0 0 1rem;display:grid;grid-template-columns:repeat(auto-fill,minmax(12.5rem,1fr));gap:1px;
-background:var(--line);border:1px solid var(--line)}
-.facts div{background:var(--page);padding:.6rem .8rem}
+.facts{margin:0 0 1rem;padding:1px 0 0 1px;display:grid;grid-template-columns:repeat(4,1fr)}
+.facts div{border:1px solid var(--line);margin:-1px 0 0 -1px;padding:.6rem .8rem}
 .facts dt{color:var(--soft);font-size:.85rem}
 .facts dd{margin:0}
 .facts .value{font-size:1.2rem;font-weight:600;font-variant-numeric:tabular-nums}
@@ -55,6 +54,7 @@ th,td{padding:.35rem .6rem;text-align:left;vertical-align:top;border-bottom:1px 
 th{border-bottom:1px solid var(--ink);font-weight:600}
 th:first-child,td:first-child{padding-left:0}
 th:last-child,td:last-child{padding-right:0}
+th,.right{overflow-wrap:normal}
 .right{text-align:right}
 figure{margin:.6rem 0}
 svg{display:block;max-width:100%;height:auto}
@@ -76,7 +76,7 @@ td,td.right{border:0;padding:.05rem 0;display:grid;grid-template-columns:8.5rem 
 td::before{content:attr(data-label);color:var(--soft)}
 td:first-child,td:nth-child(2):last-child{display:block}td:nth-child(2):last-child::before{content:none}
 td:first-child{font-weight:600}td:first-child::before{content:none}}
-@media print{@page{size:A4;margin:16mm}body{font-size:10pt}main{max-width:none;padding:0}h2{break-after:avoid}
+@media print{@page{size:A4;margin:16mm}html{font-size:13px}body{font-size:1rem}main{max-width:none;padding:0}h2{break-after:avoid}
 tr,figure,.verdict,.facts div{break-inside:avoid}thead{display:table-header-group}
 *{print-color-adjust:exact;-webkit-print-color-adjust:exact}}
 """
