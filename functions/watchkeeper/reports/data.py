@@ -74,6 +74,11 @@ class Level(Measured):
     spent_s: Seconds = None
     met: bool | None = None
 
+    @property
+    def known_down_s(self) -> Decimal | None:
+        """Of a time in which nothing was measured nobody can say that it had no downtime."""
+        return self.down_s if self.down_s or self.up_s or self.availability_percent is not None else None
+
 
 class Objective(Part):
     name: Name = "default"
@@ -188,7 +193,7 @@ class Period(Part):
 
 
 class ServiceLevels(Period):
-    match: dict[str, Any] = {}
+    match: dict[str, Any] | None = None
     rules: Annotated[dict[str, Text], BeforeValidator(_given)] = {}
     objective: Objective | None = None
     totals: Level = Level()

@@ -76,7 +76,8 @@ td,td.right{border:0;padding:.05rem 0;display:grid;grid-template-columns:8.5rem 
 td::before{content:attr(data-label);color:var(--soft)}
 td:first-child,td:nth-child(2):last-child{display:block}td:nth-child(2):last-child::before{content:none}
 td:first-child{font-weight:600}td:first-child::before{content:none}}
-@media print{@page{size:A4;margin:16mm}html{font-size:13px}body{font-size:1rem}main{max-width:none;padding:0}h2{break-after:avoid}
+@media print{@page{size:A4;margin:16mm}html{font-size:13px}body{font-size:1rem}main{max-width:none;padding:0}
+h2{break-after:avoid}
 tr,figure,.verdict,.facts div{break-inside:avoid}thead{display:table-header-group}
 *{print-color-adjust:exact;-webkit-print-color-adjust:exact}}
 """

@@ -53,6 +53,10 @@ RULES = {
     "maintenance": "Maintenance",
     "paused": "Paused and unwatched time",
     "percent": "Availability",
+    "group": "Groups",
+    "budget": "Error budget",
+    "looks": "Checks and response times",
+    "response": "Response to alerts",
 }
 
 
@@ -91,12 +95,12 @@ def _about(report: ServiceLevels) -> Iterator[tuple[str, str]]:
 
 
 def _group(report: ServiceLevels) -> str:
-    """Which targets, in words: those that the matcher names, and how many that were."""
+    """Which targets: what the matcher names, and how many that were. All of them only if that is known."""
+    number = several(len(report.targets), "target", "targets") if report.targets else "no targets"
+    if report.match is None:
+        return number
     chosen = [f"{key} {_words(value)}" for key, value in sorted(report.match.items()) if value]
-    number = several(len(report.targets), "target", "targets")
-    if not chosen:
-        return f"all targets ({len(report.targets):,})" if report.targets else "no targets"
-    return clean(f"{'; '.join(chosen)} ({number})", 200)
+    return clean(f"{'; '.join(chosen) or 'all targets'} ({number})", 200)
 
 
 def _words(value: object) -> str:
@@ -124,7 +128,7 @@ def _summary(report: ServiceLevels) -> Iterator[Block]:
     yield Facts(
         (
             Fact("Availability", percent(totals.availability_percent), _against(report), _tone(report)),
-            Fact("Downtime", duration(totals.down_s), _number_of_downtimes(report)),
+            Fact("Downtime", duration(totals.known_down_s), _number_of_downtimes(report)),
             _budget(report),
             Fact("Incidents", count(incidents.count), severities(incidents.by_severity, incidents.open)),
             *alert_facts(report.alerts),
@@ -138,7 +142,7 @@ def _watched(report: ServiceLevels) -> str:
     together = ", all targets together" if len(report.targets) > 1 else ""
     kinds = (
         ("Up", totals.up_s),
-        ("down", totals.down_s),
+        ("down", totals.known_down_s),
         ("unknown", totals.unknown_s),
         ("in maintenance", totals.maintenance_s),
     )
@@ -172,7 +176,7 @@ def _against(report: ServiceLevels) -> str:
 
 
 def _number_of_downtimes(report: ServiceLevels) -> str:
-    if report.totals.down_s is None:
+    if report.totals.known_down_s is None:
         return ""
     number = sum(_downtimes_of(target) for target in report.targets)
     affected = sum(1 for target in report.targets if _downtimes_of(target))
@@ -187,7 +191,7 @@ def _downtimes_of(target: Target) -> int:
 
 def _budget(report: ServiceLevels) -> Fact:
     budget, spent = report.totals.budget_s, report.totals.spent_s
-    if budget is None or spent is None:
+    if budget is None or spent is None or report.totals.known_down_s is None:
         return Fact("Error budget left", NOT_MEASURED, "", "unknown")
     if spent > budget:
         note = (
@@ -287,7 +291,7 @@ def _targets(report: ServiceLevels) -> Iterator[Block]:
                 target.name,
                 target.network or "",
                 percent(target.availability_percent),
-                duration(target.down_s),
+                duration(target.known_down_s),
                 duration(target.unknown_s),
                 duration(target.maintenance_s),
                 MET[target.met][0],
@@ -335,7 +339,7 @@ def _downtimes(report: ServiceLevels) -> Iterator[Block]:
 
 
 def _downtimes_table(rows: list[tuple[Target, Downtime]], report: ServiceLevels) -> Table:
-    measured = any(target.down_s is not None for target in report.targets)
+    measured = any(target.known_down_s is not None for target in report.targets)
     return table(
         [
             Column("Target", 3),

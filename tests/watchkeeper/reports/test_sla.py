@@ -89,6 +89,25 @@ def test_what_is_not_known_is_neither_good_nor_bad() -> None:
     }
 
 
+def test_time_in_which_nothing_was_measured_has_no_downtime_to_tell_of() -> None:
+    nothing = {
+        "watched_s": 60,
+        "up_s": 0,
+        "down_s": 0,
+        "unknown_s": 60,
+        "availability_percent": None,
+        "met": None,
+    }
+    totals = {**nothing, "budget_s": 0, "spent_s": 0}
+    document = made(totals=totals, targets=[samples.target("silent", 3, **nothing)])
+    assert facts(document)["Downtime"] == ("not measured", "")
+    assert facts(document)["Error budget left"] == ("not measured", "")
+    assert rows(document, "Targets") == [
+        ("silent", "mainnet", "not measured", "not measured", "1 min", "0 s", "not measured")
+    ]
+    assert [block.empty for block in under(document, "Downtimes")] == ["Not measured."]
+
+
 def test_without_an_objective_nothing_was_met() -> None:
     document = made(objective=None)
     (verdict,) = every(document, Verdict)
@@ -104,6 +123,23 @@ def test_nothing_but_a_period_is_a_report_of_nothing() -> None:
         assert {value for value, _ in facts(document).values()} == {"not measured"}
         assert rows(document, "Targets") == rows(document, "Downtimes") == rows(document, "Incidents") == []
         assert not every(document, Chart)
+
+
+@pytest.mark.parametrize(
+    ("match", "covers"),
+    [
+        (None, "6 targets"),
+        ({}, "all targets (6 targets)"),
+        (
+            {"targets": ["a", "b"], "labels": {"team": "x"}, "kinds": []},
+            "labels team = x; targets a, b (6 targets)",
+        ),
+    ],
+)
+def test_it_says_which_targets_it_covers_as_far_as_it_knows(
+    match: dict[str, Any] | None, covers: str
+) -> None:
+    assert dict(made(match=match).about)["Covers"] == covers
 
 
 def test_nothing_to_average_is_not_zero() -> None:
