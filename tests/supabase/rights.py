@@ -44,6 +44,9 @@ TABLES: dict[str, dict[str, tuple[str, ...]]] = {
     "watchkeeper.members": {},
     "watchkeeper.monitor": {},
     "watchkeeper.objectives": {},
+    "watchkeeper.roll_ups": {},
+    "watchkeeper.report_plans": {},
+    "watchkeeper.reports": {},
     "watchkeeper.rotation_overrides": {},
     "watchkeeper.rotations": {},
     "watchkeeper.route_channels": {},
@@ -53,6 +56,7 @@ TABLES: dict[str, dict[str, tuple[str, ...]]] = {
     "watchkeeper.services": {},
     "watchkeeper.silences": {},
     "watchkeeper.targets": {},
+    "watchkeeper.uptime_days": {},
 }
 SEQUENCES = (
     "watchkeeper.alert_transitions_id_seq",
@@ -76,6 +80,7 @@ RPCS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "record_check_results": (("service_role",), ("service_role",)),
     "observe_chain_tables": (("service_role",), ("service_role",)),
     "prune_history": (("service_role",), ("service_role",)),
+    "roll_up_days": (("service_role",), ("service_role",)),
     "save_target": (PEOPLE, MANAGERS),
     "apply_targets": (PEOPLE, MANAGERS),
     "pause_target": (PEOPLE, MANAGERS),
@@ -97,6 +102,10 @@ RPCS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     ),
     "claim_deliveries": (("service_role",), ("service_role",)),
     "settle_deliveries": (("service_role",), ("service_role",)),
+    **dict.fromkeys(
+        ("claim_report", "get_report_data", "settle_report"), (("service_role",), ("service_role",))
+    ),
+    **dict.fromkeys(("request_report", "renew_report"), (PEOPLE, ("auditor", *RESPONDERS))),
     # The token in the call is the right to it.
     "record_heartbeat": (
         ("anon", *PEOPLE, "watchkeeper_ingest"),
@@ -114,11 +123,14 @@ RPCS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "who_is_on_call",
             "preview_silence",
             "get_alert_latency",
+            "get_uptime_summary",
             "export_config",
             "get_benchmarks",
             "get_benchmark_series",
             "list_benchmark_rules",
             "list_objectives",
+            "list_report_plans",
+            "list_reports",
         ),
         (PEOPLE, READERS),
     ),
@@ -159,6 +171,8 @@ RPCS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "delete_benchmark_rule",
             "save_objective",
             "delete_objective",
+            "save_report_plan",
+            "delete_report_plan",
         ),
         (PEOPLE, MANAGERS),
     ),

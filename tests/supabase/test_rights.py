@@ -149,6 +149,13 @@ def lived_in(world: World) -> World:
         "save_benchmark_rule", rule={"name": "slower", "benchmark_name": "ci", "operation_type": "sign"}
     )
     world.db.rpc("save_objective", objective={"name": "all"})
+    world.db.rpc("save_report_plan", plan={"name": "monthly"})
+    world.db.run(
+        "insert into watchkeeper.reports (kind, title, from_time, to_time, formats, requested_at, next_attempt_at, "
+        "status, lease_id) "
+        "select 'sla', r.status, '2026-01-01Z', '2026-01-02Z', '{pdf}', now(), now(), r.status, r.lease_id "
+        "from (values ('failed', null), ('making', gen_random_uuid())) as r (status, lease_id)"
+    )
     world.db.run("update watchkeeper.heartbeats set token_hash = sha256('the-token')")
     tasks = world.tick(0)
     look = {"service_name": "web", "endpoint": "http://x", "is_up": True}
@@ -222,6 +229,7 @@ def arguments(db: Db, rpc: str) -> dict[str, Any]:
     """Good ones: what is refused is refused because of who asks."""
     target: UUID = db.value("select id from watchkeeper.targets")
     now = datetime.now(UTC)
+    making = db.rows("select id, lease_id from watchkeeper.reports where status = 'making'")[0]
     given: dict[str, dict[str, Any]] = {
         "publish_catalog": {"catalog": db.value("select document from watchkeeper.catalog")},
         "claim_due_checks": {"horizon_s": 60},
@@ -276,6 +284,12 @@ def arguments(db: Db, rpc: str) -> dict[str, Any]:
                                  "from_time": now - timedelta(hours=1), "to_time": now},
         "save_benchmark_rule": {"rule": {"name": "b", "benchmark_name": "ci", "operation_type": "sign"}},
         "delete_benchmark_rule": {"name": "slower"},
+        "save_report_plan": {"plan": {"name": "another"}},
+        "delete_report_plan": {"name": "monthly"},
+        "request_report": {"from_time": now - timedelta(days=1), "to_time": now},
+        "renew_report": {"report_id": db.value("select id from watchkeeper.reports where status = 'failed'")},
+        "get_report_data": {"report_id": making[0], "lease_id": making[1]},
+        "settle_report": {"report": {"id": str(making[0]), "lease_id": str(making[1]), "outcome": "making"}},
         "save_objective": {"objective": {"name": "another"}},
         "delete_objective": {"name": "all"},
         "apply_config": {"config": {"channels": [{"name": "another", "kind": "chat"}]}, "prune": False,
