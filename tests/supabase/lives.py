@@ -69,9 +69,7 @@ class Service:
     def seconds(self, begins: datetime, ends: datetime, now: datetime) -> dict[str, Decimal]:
         """How much of the period was what."""
         pieces = self.pieces(begins, ends, now)
-        spent = {
-            state: sum((b - a for a, b, was in pieces if was == state), timedelta()) for state in STATES
-        }
+        spent = {state: sum((b - a for a, b, was in pieces if was == state), timedelta()) for state in STATES}
         spent["watched"] = sum((b - a for a, b, _ in pieces), timedelta())
         return {name: exact(length) for name, length in spent.items()}
 
@@ -136,7 +134,9 @@ class Window:
 
 def utc(local: datetime, zone: str) -> datetime:
     """A wall clock's moment; where the clocks change, standard time counts."""
-    offset = min(local.replace(tzinfo=ZoneInfo(zone), fold=fold).utcoffset() or timedelta() for fold in (0, 1))
+    offset = min(
+        local.replace(tzinfo=ZoneInfo(zone), fold=fold).utcoffset() or timedelta() for fold in (0, 1)
+    )
     return (local - offset).replace(tzinfo=UTC)
 
 
@@ -324,7 +324,14 @@ def windows(start: datetime) -> st.SearchStrategy[Window]:
         minutes=st.one_of(st.integers(-3, 30), st.integers(-1500, 4500)),
         lasts=st.sampled_from([2, 10, 180, 1560]).map(lambda minutes: timedelta(minutes=minutes)),
         rrule=st.sampled_from(
-            [None, None, "FREQ=DAILY", "FREQ=DAILY;COUNT=2", "FREQ=DAILY;INTERVAL=2", "FREQ=WEEKLY;BYDAY=SA,SU"]
+            [
+                None,
+                None,
+                "FREQ=DAILY",
+                "FREQ=DAILY;COUNT=2",
+                "FREQ=DAILY;INTERVAL=2",
+                "FREQ=WEEKLY;BYDAY=SA,SU",
+            ]
         ),
         tier=st.sampled_from([None, "gold"]),
     )
@@ -334,7 +341,9 @@ def histories(start: datetime) -> st.SearchStrategy[list[Step]]:
     """Histories of a target; the first step makes it."""
     save = st.tuples(st.just("save"), CHECKS, TIERS)
     wait = st.tuples(st.just("wait"), st.sampled_from([20, 1, 60, 100, 200, 1000, 4000, 30_000]))
-    look = st.tuples(st.just("look"), st.integers(-3, 20), OUTCOMES, st.sampled_from([0, 0.25, 7.000001, 40, 3000]))
+    look = st.tuples(
+        st.just("look"), st.integers(-3, 20), OUTCOMES, st.sampled_from([0, 0.25, 7.000001, 40, 3000])
+    )
     steady = st.tuples(st.just("steady"), OUTCOMES, st.integers(1, 4))
     maintain = st.tuples(st.just("maintain"), windows(start))
     tick, sweep, drop = (st.tuples(st.just(verb)) for verb in ("tick", "sweep", "drop"))

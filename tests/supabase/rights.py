@@ -126,6 +126,7 @@ RPCS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "get_uptime_summary",
             "export_config",
             "get_benchmarks",
+            "get_delivery_settings",
             "get_benchmark_series",
             "list_benchmark_rules",
             "list_objectives",

@@ -18,7 +18,9 @@ few = settings(
 )  # fmt: skip
 
 
-def parts(db: Db, target_ids: list[str], bounds: list[datetime], at: datetime) -> dict[tuple[str, int], dict[str, Any]]:
+def parts(
+    db: Db, target_ids: list[str], bounds: list[datetime], at: datetime
+) -> dict[tuple[str, int], dict[str, Any]]:
     """(target, period) -> what it was made of"""
     rows = db.rows(
         "select target_id::text, n, watched_s, up_s, down_s, unknown_s, maintenance_s, downtimes "
@@ -66,4 +68,6 @@ def test_each_second_counts_once_and_as_the_rule_says(
                 assert sum(counted[state] for state in STATES) == counted["watched"]
             whole = of(world.db, service.target_id, bounds[0], bounds[-1], now)
             for name in ("watched", *STATES):
-                assert whole[name] == sum(found[service.target_id, n + 1][name] for n in range(len(bounds) - 1))
+                assert whole[name] == sum(
+                    found[service.target_id, n + 1][name] for n in range(len(bounds) - 1)
+                )
