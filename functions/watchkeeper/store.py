@@ -250,6 +250,10 @@ class Store:
         """Change the numbers that hold for all channels; returns all of them."""
         return self._object("save_delivery_settings", {"settings": settings}, repeatable=True)
 
+    def get_delivery_settings(self) -> Json:
+        """The numbers that hold for all channels."""
+        return self._object("get_delivery_settings", {}, repeatable=True)
+
     def retry_delivery(self, delivery_id: str) -> Json:
         """Try a dead letter once more, or a waiting one at once."""
         return self._object("retry_delivery", {"delivery_id": delivery_id})

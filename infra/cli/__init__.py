@@ -19,6 +19,7 @@ from infra.cli import (
     members,
     oncall,
     report,
+    settings,
     silences,
     status,
     targets,
@@ -31,8 +32,8 @@ from watchkeeper.store import Store, StoreUnreachable
 
 OK, PROBLEM, USAGE = 0, 1, 2
 GROUPS = (
-    status, config, targets, check, alerts, incidents, channels, deliveries, oncall, silences, heartbeats, latency,
-    benchmarks, report, members,
+    status, config, targets, check, alerts, incidents, channels, deliveries, oncall, silences, heartbeats,
+    latency, benchmarks, report, settings, members,
 )  # fmt: skip
 
 DESCRIPTION = """\

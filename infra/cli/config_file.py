@@ -1,4 +1,5 @@
-"""The whole file: targets, and who hears of them and how. Checked in full against the catalog, and written back.
+"""The whole file: targets, who hears of them and how, and what is promised. Checked in full against the catalog, and
+written back.
 
 What only the database knows is left to it: whether a channel, a rotation or a time zone that is named exists.
 """
@@ -43,9 +44,10 @@ def record(required: list[str], **properties: Json) -> Json:
     }
 
 
+SEVERITIES = ["info", "warning", "error", "critical"]
 MATCH = record(
     [],
-    min_severity={"enum": ["info", "warning", "error", "critical"]},
+    min_severity={"enum": SEVERITIES},
     targets=NAMES,
     networks=NAMES,
     chains=NAMES,
@@ -53,6 +55,8 @@ MATCH = record(
     alert_types=NAMES,
     labels=LABELS,
 )
+# Of services, which have no severity and no kind.
+GROUP = record([], targets=NAMES, networks=NAMES, chains=NAMES, labels=LABELS)
 HOURS: Json = {
     **record(
         [],
@@ -135,6 +139,42 @@ HEARTBEAT = record(
     labels=LABELS,
     paused={"type": "boolean"},
 )
+OBJECTIVE = record(
+    ["name"],
+    name={**NAME, "pattern": r"^\S(.*\S)?$"},
+    match=GROUP,
+    percent={"type": "number", "minimum": 50, "maximum": 99.9999},
+    window_days=whole(1, 366),
+    counts_unknown={"enum": ["apart", "down"]},
+    burn_alerts={"type": "boolean"},
+)
+REPORT_PLAN = record(
+    ["name"],
+    name=NAME,
+    kind={"enum": ["sla", "compliance"]},
+    match=GROUP,
+    objective={"type": ["string", "null"]},
+    formats={
+        "type": "array",
+        "minItems": 1,
+        "maxItems": 20,
+        "items": {"enum": ["html", "pdf", "csv", "json"]},
+    },
+    channels=WHO,
+    enabled={"type": "boolean"},
+)
+BENCHMARK_RULE = record(
+    ["name", "benchmark_name", "operation_type"],
+    name=NAME,
+    benchmark_name=NAME,
+    operation_type=NAME,
+    percentile={"enum": [50, 95, 99]},
+    max_increase_percent={"type": "number", "minimum": 0, "maximum": 100_000},
+    window_s=whole(60, 604_800),
+    min_samples=whole(1, 100_000),
+    severity={"enum": SEVERITIES},
+    enabled={"type": "boolean"},
+)
 ITEMS: Mapping[str, Json] = {
     "channels": CHANNEL,
     "rotations": ROTATION,
@@ -142,11 +182,33 @@ ITEMS: Mapping[str, Json] = {
     "routes": ROUTE,
     "silences": SILENCE,
     "heartbeats": HEARTBEAT,
+    "objectives": OBJECTIVE,
+    "report_plans": REPORT_PLAN,
+    "benchmark_rules": BENCHMARK_RULE,
+}
+# Settings of which there is one; what the file does not mention stays.
+SINGLES: Mapping[str, Json] = {
+    "delivery_settings": record(
+        [],
+        storm_alerts=whole(2, 1000),
+        flapping_changes=whole(3, 1000),
+        flapping_window_s=whole(60, 86_400),
+        dead_after_s=whole(60, 1_209_600),
+    ),
+    "incident_settings": record(
+        [],
+        enabled={"type": "boolean"},
+        match=MATCH,
+        critical_unacknowledged_s=whole(0, 604_800, optional=True),
+        network_targets=whole(2, 10_000, optional=True),
+        resolves_itself={"type": "boolean"},
+    ),
 }
 FILE: Json = record(
     [],
     targets=TARGETS_FILE["properties"]["targets"],
     **{section: {"type": "array", "items": item} for section, item in ITEMS.items()},
+    **SINGLES,
 )
 SECTIONS = list(FILE["properties"])
 HEADER = f"""\
@@ -171,6 +233,8 @@ def dump(config: Json) -> str:
     for section, item in ITEMS.items():
         if config.get(section):
             written[section] = [_item_as_written(one, item) for one in config[section]]
+    # Null says something here: never.
+    written.update({section: config[section] for section in SINGLES if config.get(section)})
     return HEADER + write(written)
 
 
@@ -205,6 +269,15 @@ def _item_problems(section: str, item: Json, place: Place, catalog: Mapping[str,
         yield (*place, "ends_at"), "must be after starts_at"
     elif section == "heartbeats" and (item.get("period_s") is None) == (item.get("cron") is None):
         yield place, "needs either period_s or cron"
+    elif section == "report_plans" and item.get("kind") == "compliance":
+        yield from _compliance_problems(item, place)
+
+
+def _compliance_problems(plan: Json, place: Place) -> Found:
+    if plan.get("match"):
+        yield (*place, "match"), "a compliance report is about the whole installation"
+    if plan.get("objective") is not None:
+        yield (*place, "objective"), "a compliance report has none"
 
 
 def _channel_problems(channel: Json, place: Place, notifiers: Mapping[str, Any]) -> Found:
@@ -233,8 +306,8 @@ def _secrets_problems(secrets: Json, place: Place, notifier: Schema) -> Found:
 
 
 def section_of(argument: str | None) -> str | None:
-    """Which section a refusal such as `routes[1].channels` is about."""
-    named = re.match(r"([a-z]+)\[\d+\]", argument or "")
+    """Which section a refusal such as `routes[1].channels` or `incident_settings.match` is about."""
+    named = re.match(r"([a-z_]+)\b", argument or "")
     return named[1] if named and named[1] in SECTIONS else None
 
 

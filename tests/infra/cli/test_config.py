@@ -61,6 +61,18 @@ def test_a_bad_file_never_reaches_the_database(command: Command, file: Path) -> 
     assert ran.err == 'my.yaml:1: chanels: is not known; did you mean "channels"?\n'
 
 
+@pytest.mark.parametrize(
+    ("said", "line"), [("delivery_settings.storm_alerts: no", 9), ("incident_settings: no", 10)]
+)
+def test_a_refusal_of_settings_of_which_there_is_one_has_its_line(
+    command: Command, file: Path, said: str, line: int
+) -> None:
+    file.write_text(f"{FILE}delivery_settings: {{storm_alerts: 20}}\nincident_settings: {{}}\n")
+    command.rpcs.answers["apply_config"] = lambda _: refusal("22023", said)
+    ran = command("apply", str(file))
+    assert (ran.code, ran.err) == (2, f"my.yaml:{line + 1}: {said}\n")
+
+
 @pytest.mark.parametrize("code", ["22023", "PT404"])
 def test_what_the_database_refuses_is_told_with_its_line(command: Command, file: Path, code: str) -> None:
     said = "routes[1].channels: there is no channel nobody"

@@ -54,6 +54,32 @@ heartbeats:
   - name: backup
     cron: 30 2 * * *
     grace_s: 600
+objectives:
+  - name: main net
+    match: {networks: [main]}
+    percent: 99.95
+    window_days: 28
+    counts_unknown: down
+    burn_alerts: false
+report_plans:
+  - name: customers
+    kind: sla
+    match: {labels: {env: prod}}
+    objective: main net
+    formats: [html, pdf]
+    channels: [ops]
+    enabled: true
+benchmark_rules:
+  - name: slower signing
+    benchmark_name: ci
+    operation_type: sign
+    percentile: 99
+    max_increase_percent: 12.5
+delivery_settings:
+  storm_alerts: 20
+incident_settings:
+  match: {min_severity: error}
+  network_targets: null
 """
 
 
@@ -97,6 +123,24 @@ silences:
 heartbeats:
   - name: backup
 rotation: []
+objectives:
+  - name: " a"
+    percent: 100
+    match: {min_severity: error}
+report_plans:
+  - name: who had access
+    kind: compliance
+    match: {networks: [main]}
+    objective: a
+    formats: [doc]
+benchmark_rules:
+  - name: a
+    percentile: 90
+  - name: a
+    benchmark_name: ci
+    operation_type: sign
+delivery_settings: {storm_alerts: 1, storm: 5}
+incident_settings: {network_targets: one, enabled: null}
 """
     found = [line.partition(" (is")[0].partition("; known are")[0] for line in mistakes(text)]
     assert found == [
@@ -116,6 +160,20 @@ rotation: []
         "my.yaml:25: silences[0].ends_at: must be after starts_at",
         "my.yaml:27: heartbeats[0]: needs either period_s or cron",
         'my.yaml:28: rotation: is not known; did you mean "rotations"?',
+        "my.yaml:30: objectives[0].name: must match ^\\S(.*\\S)?$",
+        "my.yaml:31: objectives[0].percent: must be a number from 50 to 99.9999",
+        "my.yaml:32: objectives[0].match.min_severity: is not known",
+        "my.yaml:36: report_plans[0].match: a compliance report is about the whole installation",
+        "my.yaml:37: report_plans[0].objective: a compliance report has none",
+        "my.yaml:38: report_plans[0].formats[0]: must be one of html, pdf, csv, json",
+        "my.yaml:40: benchmark_rules[0].benchmark_name: is missing",
+        "my.yaml:40: benchmark_rules[0].operation_type: is missing",
+        "my.yaml:41: benchmark_rules[0].percentile: must be one of 50, 95, 99",
+        'my.yaml:42: benchmark_rules[1].name: "a" is also the name of benchmark_rules[0]',
+        "my.yaml:45: delivery_settings.storm: is not known",
+        "my.yaml:45: delivery_settings.storm_alerts: must be a whole number from 2 to 1000",
+        "my.yaml:46: incident_settings.enabled: must be true or false",
+        "my.yaml:46: incident_settings.network_targets: must be a whole number or null from 2 to 10000",
     ]
 
 
@@ -140,6 +198,14 @@ def test_what_is_exported_can_be_applied() -> None:
     assert found["channels"] == config["channels"]
     assert found["routes"] == [{**config["routes"][0], "position": 100, "enabled": True}]
     assert found["heartbeats"] == config["heartbeats"]
+    for section in (
+        "objectives",
+        "report_plans",
+        "benchmark_rules",
+        "delivery_settings",
+        "incident_settings",
+    ):
+        assert found[section] == config[section]
     assert loads(dump(found), CATALOG).data == found
 
 
