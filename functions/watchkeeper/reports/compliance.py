@@ -70,7 +70,7 @@ def document(data: Mapping[str, Any]) -> Document:
 
 
 def _about(report: Compliance) -> Iterator[tuple[str, str]]:
-    yield "Period", bounds(report.from_at, report.to_at)
+    yield "From, to", bounds(report.from_at, report.to_at)
     if report.generated_at:
         yield "Made", f"{moment(report.generated_at)} UTC, by Watchkeeper"
 
