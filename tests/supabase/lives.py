@@ -215,7 +215,8 @@ class Lives:
         self.last_tick = self.at
         self.tasks = (self.tasks + self.world.tick(self.now))[-20:]
         missed = self.world.db.rows(
-            "select check_id::text, due_at from watchkeeper.runs where missed and recorded_at = %s order by due_at", self.at
+            "select check_id::text, due_at from watchkeeper.runs where missed and recorded_at = %s order by due_at",
+            self.at,
         )  # fmt: skip
         for check_id, due_at in missed:
             if not standstill and due_at > self.last_due.get(check_id, self.world.start):
@@ -296,7 +297,10 @@ class Lives:
 STARTS = tuple(
     datetime.fromisoformat(text)
     # evenings before the clocks change: Berlin, New York, Lord Howe
-    for text in ("2025-03-29T15:00:00+00:00", "2025-10-25T18:00:00+00:00", "2025-11-01T20:00:00+00:00", "2025-04-05T06:30:00+00:00")
+    for text in (
+        "2025-03-29T15:00:00+00:00", "2025-10-25T18:00:00+00:00", "2025-11-01T20:00:00+00:00",
+        "2025-04-05T06:30:00+00:00",
+    )
 )  # fmt: skip
 TIERS = st.sampled_from(["gold", "tin"])
 CHECK = st.fixed_dictionaries(
