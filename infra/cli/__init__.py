@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from infra.cli import (
     alerts,
+    audit,
     benchmarks,
     channels,
     check,
@@ -33,7 +34,7 @@ from watchkeeper.store import Store, StoreUnreachable
 OK, PROBLEM, USAGE = 0, 1, 2
 GROUPS = (
     status, config, targets, check, alerts, incidents, channels, deliveries, oncall, silences, heartbeats,
-    latency, benchmarks, report, settings, members,
+    latency, benchmarks, report, settings, members, audit,
 )  # fmt: skip
 
 DESCRIPTION = """\
@@ -53,6 +54,7 @@ examples:
   watchkeeper deliveries --status dead        what was told to whom, and what was not
   watchkeeper report --label team=core --format pdf   service levels of the last full month
   watchkeeper members grant ann@example.org responder
+  watchkeeper audit --table targets           who changed what
 
 exit codes: 0 all is well, 1 a problem was found, 2 it cannot be told: the command, a setting or a file is
 wrong, or Supabase does not answer"""
