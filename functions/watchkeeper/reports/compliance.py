@@ -7,9 +7,9 @@ records are shown with the columns that they come with.
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import ConfigDict
+from pydantic import BeforeValidator, ConfigDict, Field
 
 from watchkeeper.errors import clean
 from watchkeeper.reports.csv import Row, Value, lines
@@ -44,12 +44,17 @@ HEADINGS = {
 Record = dict[str, Any]
 
 
+def _ok(status: Any) -> Any:
+    """`ok` and `failed` as the database says it; anything else is not known."""
+    return {"ok": True, "failed": False}.get(status) if isinstance(status, str) else status
+
+
 class Control(Part):
     """A line of the checklist, filled from live facts. `ok` None: it is not known."""
 
-    name: Name = "(no name)"
-    ok: bool | None = None
-    detail: Text = ""
+    name: Name = Field(default="(no name)", alias="control")
+    ok: Annotated[bool | None, BeforeValidator(_ok)] = Field(default=None, alias="status")
+    detail: Text = Field(default="", alias="evidence")
 
 
 class Compliance(Period):
@@ -149,13 +154,17 @@ def _records(heading: str, records: Sequence[Record]) -> Iterator[Block]:
         yield Paragraph(f"The first {MOST_ROWS:,} of {len(records):,} lines.", small=True)
     names = list(dict.fromkeys(key for record in records for key in record))[:MOST_COLUMNS]
     yield table(
-        [_column(name, [record.get(name) for record in records]) for name in names],
+        [
+            _column(name, [record.get(name) for record in records] if n else [])
+            for n, name in enumerate(names)
+        ],
         [[shown(record.get(name)) for name in names] for record in records[:MOST_ROWS]],
     )
 
 
 def _column(name: str, values: Sequence[object]) -> Column:
-    if all(isinstance(value, int) and not isinstance(value, bool) for value in values):
+    """Numbers to the right, but never at the far end of an empty line: not in the first column."""
+    if values and all(isinstance(value, int) and not isinstance(value, bool) for value in values):
         return Column(_label(name), 1, "right")
     return Column(_label(name), 2)
 
