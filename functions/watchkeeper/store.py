@@ -134,9 +134,9 @@ class Store:
         """Roll up a portion of the days that have ended; `more` says that another call would find work."""
         return self._object("roll_up_days", {}, repeatable=True)
 
-    def close_months(self) -> object:
-        """Close the months that have ended; returns what was closed."""
-        return self._rpc("close_months", {}, repeatable=True)
+    def close_months(self) -> Json:
+        """Close the months that have ended; returns what was `closed`, which is `next`, and why not now."""
+        return self._object("close_months", {}, repeatable=True)
 
     def audit_head(self) -> Json:
         """Number and hash of the audit log's newest row."""
