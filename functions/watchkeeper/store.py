@@ -230,6 +230,14 @@ class Store:
         args = {"rotation": rotation, "person": person, "from_time": from_time, "to_time": to_time}
         return self._object("save_override", args)
 
+    def save_objective(self, objective: Mapping[str, Any]) -> Json:
+        """Create the objective, or replace the one of that name."""
+        return self._object("save_objective", {"objective": objective}, repeatable=True)
+
+    def delete_objective(self, name: str) -> None:
+        """Remove the objective; closed months keep theirs."""
+        self._rpc("delete_objective", {"name": name})
+
     def save_silence(self, silence: Mapping[str, Any]) -> Json:
         """Create the silence, or replace the one of that id. Without an id a repeat would be a second one."""
         return self._object("save_silence", {"silence": silence})
@@ -443,6 +451,13 @@ class Store:
         """How long alerts took from due and detected to delivered, per kind of check."""
         return self._rows("get_alert_latency", {"window_s": window_s}, repeatable=True)
 
+    def get_uptime_summary(
+        self, target_id: str | None = None, *, days: int = 90, time_zone: str = "UTC"
+    ) -> Json:
+        """Up, down, unknown and maintenance of each target, over windows and day by day."""
+        args = {"target_id": target_id, "days": days, "time_zone": time_zone}
+        return self._object("get_uptime_summary", args, repeatable=True)
+
     def list_report_plans(self) -> list[Json]:
         """Every plan, and the newest report made after it."""
         return self._rows("list_report_plans", {}, repeatable=True)
@@ -464,6 +479,22 @@ class Store:
         """Service levels of a period, held against an objective."""
         args = {"from_time": from_time, "to_time": to_time, "match": match or {}, "objective": objective}
         return self._object("get_sla_report", args, repeatable=True)
+
+    def list_objectives(self) -> list[Json]:
+        """Every objective as it stands; last, without a name, what is in none."""
+        return self._rows("list_objectives", {}, repeatable=True)
+
+    def list_sla_closes(self) -> list[Json]:
+        """Every closed month, newest first."""
+        return self._rows("list_sla_closes", {}, repeatable=True)
+
+    def get_sla_close(self, month: str) -> Json:
+        """A closed month such as 2026-10, with its report and what that was made of."""
+        return self._object("get_sla_close", {"month": month}, repeatable=True)
+
+    def verify_sla_close(self, month: str) -> Json:
+        """Is the closed month what the tables still say; `problems` name the places where not."""
+        return self._object("verify_sla_close", {"month": month}, repeatable=True)
 
     def get_compliance_report(self, from_time: str, to_time: str) -> Json:
         """Who had access, what changed, and how the installation stands (auditor, admin)."""

@@ -218,7 +218,7 @@ def test_two_that_roll_up_at_once_share_the_work(fresh: Callable[[], Db]) -> Non
     assert len(rolled(one)) == 3
 
 
-# The page --------------------------------------------------------------------------------------------------------------
+# The page --------------------------------------------------------------------------------------------------------
 
 
 def test_ten_minutes_down_on_the_page(noon: World) -> None:
@@ -375,5 +375,4 @@ def test_a_page_of_many_targets_and_days_is_quick(db: Db) -> None:
     took_s = time.monotonic() - started
     assert (len(page["targets"]), len(page["targets"][0]["days"])) == (100, 90)
     assert page["targets"][0]["windows"]["90d"]["failures"] == 89 * 5
-    assert took_s < 6, "a second or less, on a machine that does nothing else"
-    print(f"100 targets, 90 days: {took_s:.2f} s")
+    assert took_s < 10, "about a second on a machine that does nothing else"

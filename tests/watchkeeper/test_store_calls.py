@@ -236,6 +236,7 @@ def test_numbers_for_all_channels_and_how_long_alerts_took(store: Store) -> None
     assert store.save_delivery_settings({"storm_alerts": 10})["storm_alerts"] == 10
     assert store.get_delivery_settings()["storm_alerts"] == 10
     assert isinstance(store.get_alert_latency(), list)
+    assert store.get_uptime_summary(days=7, time_zone="Europe/Berlin")["time_zone"] == "Europe/Berlin"
 
 
 def test_benchmarks_are_recorded_compared_and_watched(store: Store) -> None:
@@ -299,6 +300,24 @@ def test_the_figures_of_reports_can_be_read(store: Store) -> None:
     span = ("2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z")
     assert store.get_sla_report(*span, {"targets": ["nobody"]})["targets"] == []
     assert isinstance(store.get_compliance_report(*span), dict)
+
+
+def test_an_objective_is_saved_listed_and_deleted(store: Store, target: Json) -> None:
+    name = f"calls-{token_hex(4)}"
+    saved = store.save_objective({"name": name, "match": {"targets": [target["name"]]}, "percent": 99.95})
+    assert (saved["percent"], saved["window_days"]) == (99.95, 30)
+    (found,) = of(name, store.list_objectives())
+    assert (found["targets"], found["status"]) == (1, "unknown")
+    store.delete_objective(name)
+    assert of(name, store.list_objectives()) == []
+
+
+def test_closed_months_are_listed_and_one_that_is_not_is_refused(store: Store) -> None:
+    assert isinstance(store.list_sla_closes(), list)
+    for ask in (store.get_sla_close, store.verify_sla_close):
+        with pytest.raises(StoreError, match="2020-01 is not closed") as caught:
+            ask("2020-01")
+        assert caught.value.argument == "month"
 
 
 def test_the_books_can_be_closed_again_and_again(store: Store) -> None:
