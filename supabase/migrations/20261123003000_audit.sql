@@ -128,7 +128,7 @@ declare
 begin
   if person is not null then
     return coalesce((select u.email from auth.users as u where u.id = person), person::text);
-  elsif watchkeeper.called_from('sweep|tend_\w+|claim_due_checks|record_check_results') then
+  elsif watchkeeper.called_from('sweep|tend_\w+|claim_due_checks|record_check_results|close_months') then
     return 'watchkeeper';
   end if;
   return case when watchkeeper.is_operator() then 'operator' else watchkeeper.caller_role() end;

@@ -44,6 +44,7 @@ NOT_SETTINGS = {
     "watchkeeper.runs",
     "watchkeeper.services",
     # closed and append-only by themselves
+    "watchkeeper.sla_close_head",
     "watchkeeper.sla_closes",
     "watchkeeper.uptime_days",
     # what was made, by whom it says itself; the plans are settings
