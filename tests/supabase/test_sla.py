@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -463,6 +464,24 @@ def test_months_are_closed_in_order_each_chained_to_the_one_before(october: Worl
     assert [each["objective"]["name"] for each in first["objectives"]] == ["main"]
     assert verify(october)["ok"]
     assert verify(october, "2025-11")["ok"]
+
+
+def test_two_who_close_at_once_close_it_once_and_the_audit_log_has_it(fresh: Callable[[], Db]) -> None:
+    world = World(fresh(), START)
+    seen(world, world.target("node"), ("up", 0, 70 * DAY))
+    world.db.run("select watchkeeper.roll_up_days(%s, 100)", world.at(70 * DAY))
+    both = [fresh(), fresh()]
+    with ThreadPoolExecutor(2) as pool:
+        answers = pool.map(
+            lambda db: db.value("select watchkeeper.close_months(%s)", world.at(63 * DAY))["closed"], both
+        )
+        closed = [each for answer in answers for each in answer]
+    assert [each["month"] for each in closed] == ["2025-10", "2025-11"]
+    logged = world.db.rpc("list_audit_log", table_name="sla_closes")
+    assert [(each["row_key"], each["after"]["hash"]) for each in reversed(logged)] == [
+        (each["month"], "\\x" + each["hash"]) for each in closed
+    ]
+    assert all(verify(world, each["month"])["ok"] for each in closed)
 
 
 def test_what_comes_later_by_right_breaks_nothing(october: World) -> None:
