@@ -485,7 +485,7 @@ class Store:
         return self._rows("list_objectives", {}, repeatable=True)
 
     def list_sla_closes(self) -> list[Json]:
-        """Every closed month, newest first."""
+        """Every closed month, newest first; one that was removed is `missing`."""
         return self._rows("list_sla_closes", {}, repeatable=True)
 
     def get_sla_close(self, month: str) -> Json:

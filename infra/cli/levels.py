@@ -159,6 +159,7 @@ def target_row(target: Json) -> list[str]:
 
 
 def run_closes(args: argparse.Namespace, store: Store, screen: Screen) -> int:
+    """Exit code 1 if a month that was closed is not there any more."""
     found = store.list_sla_closes()
     if args.json:
         show_json(found, screen)
@@ -166,10 +167,12 @@ def run_closes(args: argparse.Namespace, store: Store, screen: Screen) -> int:
         screen.line("no month is closed yet")
     else:
         screen.table([CLOSES, *(close_row(line) for line in found)])
-    return 0
+    return int(any(line["missing"] for line in found))
 
 
 def close_row(line: Json) -> list[str]:
+    if line["missing"]:
+        return [line["month"], "MISSING", *[""] * (len(CLOSES) - 2)]
     return [
         line["month"],
         percent(line["availability_percent"]),

@@ -559,16 +559,42 @@ language sql immutable set search_path = '' as $$
     'met', report #> '{totals,met}', 'incidents', report #> '{incidents,count}', 'alerts', report #> '{alerts,count}')
 $$;
 
+-- What the audit log has of the closing, if it has it.
+create function watchkeeper.audited_close(month text, out hash bytea)
+language sql stable set search_path = '' as $$
+  select decode(substr(a.after ->> 'hash', 3), 'hex') from watchkeeper.audit_log as a
+  where a.table_name = 'sla_closes' and a.row_key = audited_close.month and a.action = 'insert' order by a.seq limit 1
+$$;
+
+-- Every month that was closed, also those that are not there any more: the audit log has them, or the newest one was
+-- later.
+create function watchkeeper.months_closed() returns table (month date)
+language sql stable set search_path = '' as $$
+  select c.month from watchkeeper.sla_closes as c
+  union
+  select (a.row_key || '-01')::date from watchkeeper.audit_log as a where a.table_name = 'sla_closes' and a.action = 'insert'
+  union
+  select m::date
+  from watchkeeper.sla_close_head as h
+  cross join lateral generate_series(least(
+    (select min(c.month) from watchkeeper.sla_closes as c),
+    (select date_trunc('month', min(s.watched_from) at time zone 'UTC')::date from watchkeeper.services as s), h.month
+  )::timestamp, h.month::timestamp, interval '1 month') as m
+$$;
+
+-- Newest first; what was closed and is not there any more is `missing`.
 create function watchkeeper.list_sla_closes() returns jsonb
 language plpgsql stable security definer set search_path = '' as $$
 begin
   perform watchkeeper.require_role('viewer');
   return (
-    select coalesce(jsonb_agg(watchkeeper.close_line(c) || watchkeeper.level_line(c.report -> 'all') || jsonb_build_object('objectives', (
-      select coalesce(jsonb_agg(watchkeeper.level_line(o.report) order by o.n), '[]')
-      from jsonb_array_elements(c.report -> 'objectives') with ordinality as o (report, n)
-    )) order by c.month desc), '[]')
-    from watchkeeper.sla_closes as c
+    select coalesce(jsonb_agg(case
+      when c.month is null then jsonb_build_object('month', watchkeeper.month_text(m.month), 'missing', true)
+      else watchkeeper.close_line(c) || watchkeeper.level_line(c.report -> 'all') || jsonb_build_object('missing', false, 'objectives', (
+        select coalesce(jsonb_agg(watchkeeper.level_line(o.report) order by o.n), '[]')
+        from jsonb_array_elements(c.report -> 'objectives') with ordinality as o (report, n)
+      )) end order by m.month desc), '[]')
+    from watchkeeper.months_closed() as m left join watchkeeper.sla_closes as c on c.month = m.month
   );
 end
 $$;
@@ -681,13 +707,6 @@ begin
 end
 $$;
 
--- What the audit log has of the closing, if it has it.
-create function watchkeeper.audited_close(month text, out hash bytea)
-language sql stable set search_path = '' as $$
-  select decode(substr(a.after ->> 'hash', 3), 'hex') from watchkeeper.audit_log as a
-  where a.table_name = 'sla_closes' and a.row_key = audited_close.month and a.action = 'insert' order by a.seq limit 1
-$$;
-
 -- The month's own hashes, the month before it, and every month since, up to the newest that was closed.
 create function watchkeeper.chain_differences(closed watchkeeper.sla_closes) returns setof watchkeeper.difference
 language sql stable set search_path = '' as $$
@@ -715,19 +734,6 @@ language sql stable set search_path = '' as $$
   order by d.n, d.place
 $$;
 
--- Closed once, though it is not there: it lies between months that are, or the newest one was later.
-create function watchkeeper.was_closed(month date) returns boolean
-language sql stable set search_path = '' as $$
-  select watchkeeper.audited_close(watchkeeper.month_text(was_closed.month)) is not null
-    or exists (select from watchkeeper.sla_close_head as h where h.month >= was_closed.month) and was_closed.month >= (
-      select min(m.month) from (
-        select date_trunc('month', min(s.watched_from) at time zone 'UTC')::date as month from watchkeeper.services as s
-        union all
-        select min(c.month) from watchkeeper.sla_closes as c
-      ) as m
-    )
-$$;
-
 create function watchkeeper.verify_sla_close(month text) returns jsonb
 language plpgsql stable security definer set search_path = '' as $$
 declare
@@ -746,7 +752,7 @@ begin
     exception when data_exception then
       found := found || ('inputs', null, to_jsonb('cannot be read: ' || sqlerrm))::watchkeeper.difference;
     end;
-  elsif watchkeeper.was_closed(wanted) then
+  elsif wanted in (select m.month from watchkeeper.months_closed() as m) then
     found := array[('closes.' || month, coalesce(to_jsonb(encode(watchkeeper.audited_close(month), 'hex')), '"closed"'), null)::watchkeeper.difference];
   else
     raise sqlstate 'PT404' using message = format('month: %s is not closed', month);

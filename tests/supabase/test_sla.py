@@ -681,6 +681,9 @@ def test_a_removed_month_is_missed(october: World, removed: str) -> None:
     behind_the_back(october, f"delete from watchkeeper.sla_closes where id = '{removed}'")  # noqa: S608
     gone = only(verify(october, removed)["problems"])
     assert (gone["where"], gone["now"]) == (f"closes.{removed}", None)
+    listed = october.db.rpc("list_sla_closes")
+    assert [each["month"] for each in listed] == ["2025-12", "2025-11", "2025-10"]
+    assert [each["month"] for each in listed if each["missing"]] == [removed]
     kept = {"2025-10", "2025-11", "2025-12"} - {removed}
     assert any(f"closes.{removed}" in places(october, month) for month in kept)
     # the newest is not closed again as if nothing had been
@@ -693,6 +696,7 @@ def test_all_months_removed_are_still_in_the_audit_log(october: World) -> None:
     closed_hash = verify(october)["hash"]
     behind_the_back(october, "delete from watchkeeper.sla_closes where true")
     behind_the_back(october, "delete from watchkeeper.sla_close_head where true")
+    assert october.db.rpc("list_sla_closes") == [{"month": "2025-10", "missing": True}]
     assert verify(october)["problems"] == [{"where": "closes.2025-10", "closed": closed_hash, "now": None}]
 
 

@@ -126,7 +126,7 @@ def test_half_a_time_is_refused(command: Command) -> None:
 HASH = "0123456789abcdef" * 4
 CLOSE = {
     "month": "2026-10", "closed_at": "2026-11-02T00:05:00.000000Z", "hash": HASH, "previous_hash": "", "down_s": 600,
-    "availability_percent": 99.9776, "met": False, "targets": 2, "incidents": 1,
+    "availability_percent": 99.9776, "met": False, "targets": 2, "incidents": 1, "missing": False,
 }  # fmt: skip
 
 
@@ -140,6 +140,13 @@ def test_closed_months_are_listed(command: Command) -> None:
     command.rpcs.answers["list_sla_closes"] = lambda _: []
     for words in (("closes",), ("closes", "verify")):
         assert command(*words).out == "no month is closed yet\n"
+
+
+def test_a_closed_month_that_is_not_there_any_more_is_a_problem(command: Command) -> None:
+    command.rpcs.answers["list_sla_closes"] = lambda _: [CLOSE, {"month": "2026-09", "missing": True}]
+    ran = command("closes")
+    assert ran.code == 1
+    assert cells(ran.out.splitlines()[2]) == ["2026-09", "MISSING"]
 
 
 def verdict(month: str, *problems: Json, more: int = 0) -> Json:
