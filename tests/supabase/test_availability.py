@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.supabase.lives import STARTS, STATES, Lives, Step, Window, histories
-from tests.supabase.world import Db, Json, World, result
+from tests.supabase.world import Db, Json, World, refused, result
 
 few = settings(
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
@@ -358,3 +358,29 @@ def test_a_sweep_of_the_past_changes_nothing(node: Node) -> None:
     node.maintain(100, 0, 200)
     node.sweep(50)
     assert node.spent(0, 100) == {"unknown": 100}
+
+
+# Periods -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("begins", "ends", "naming"),
+    [
+        (None, "2026-01-01", "from_time"),
+        ("-infinity", "2026-01-01", "from_time"),
+        ("2019-12-31 23:59:59+00", "2026-01-01", "from_time"),
+        ("2200-01-02", "2200-01-03", "from_time"),
+        ("2026-01-01", None, "to_time"),
+        ("2026-01-01", "infinity", "to_time"),
+        ("2026-01-01", "2026-01-01", "to_time: must be after from_time"),
+        ("2026-01-02", "2026-01-01", "to_time: must be after from_time"),
+        ("2026-01-01", "2036-01-01 00:00:00.000001", "to_time: must be after from_time and at most 10 years"),
+    ],
+)
+def test_a_period_that_is_none_is_refused(db: Db, begins: str | None, ends: str | None, naming: str) -> None:
+    with refused(db, "22023", naming=naming):
+        db.run("select watchkeeper.need_period(%s, %s)", begins, ends)
+
+
+def test_ten_years_are_a_period(db: Db) -> None:
+    db.run("select watchkeeper.need_period('2026-01-01', '2036-01-01')")
