@@ -379,7 +379,7 @@ begin
     figures := watchkeeper.get_sla_report(from_time => report.from_time, to_time => report.to_time, match => report.match,
       objective => report.objective, at => get_report_data.at);
   end if;
-  return figures || jsonb_build_object('title', report.title, 'close', (
+  return figures || jsonb_build_object('title', report.title, 'match', case report.kind when 'sla' then report.match end, 'close', (
     select watchkeeper.close_line(c) from watchkeeper.sla_closes as c
     where watchkeeper.utc_midnight(c.month) = report.from_time and watchkeeper.utc_midnight((c.month + interval '1 month')::date) = report.to_time
   ));
