@@ -291,7 +291,13 @@ $$;
 
 -- The sweep -----------------------------------------------------------------------------------------------------
 
-alter table watchkeeper.monitor add column tended_at timestamptz;
+-- A row of its own: settling locks alerts and then the monitor, and the sweep would lock them the other way round.
+create table watchkeeper.sweep_clock (
+  only_row boolean primary key default true check (only_row),
+  tended_at timestamptz not null default '-infinity'
+);
+alter table watchkeeper.sweep_clock enable row level security;
+insert into watchkeeper.sweep_clock default values;
 
 -- Each is filled in by the migration that owns its subject.
 create function watchkeeper.note_maintenance(at timestamptz) returns void
@@ -305,7 +311,7 @@ language sql set search_path = '' as '';
 create function watchkeeper.tend_each_minute(at timestamptz) returns void
 language plpgsql set search_path = '' as $$
 begin
-  update watchkeeper.monitor as m set tended_at = at where m.tended_at is null or m.tended_at <= at - interval '1 minute';
+  update watchkeeper.sweep_clock as c set tended_at = at where c.tended_at <= at - interval '1 minute';
   if found then
     perform watchkeeper.tend_objectives(at);
     perform watchkeeper.tend_benchmarks(at);

@@ -57,6 +57,7 @@ TABLES: dict[str, dict[str, tuple[str, ...]]] = {
     "watchkeeper.silences": {},
     "watchkeeper.sla_close_head": {},
     "watchkeeper.sla_closes": {},
+    "watchkeeper.sweep_clock": {},
     "watchkeeper.targets": {},
     "watchkeeper.uptime_days": {},
 }

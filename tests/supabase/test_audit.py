@@ -43,6 +43,7 @@ NOT_SETTINGS = {
     "watchkeeper.rule_states",
     "watchkeeper.runs",
     "watchkeeper.services",
+    "watchkeeper.sweep_clock",
     # closed and append-only by themselves
     "watchkeeper.sla_close_head",
     "watchkeeper.sla_closes",
