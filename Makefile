@@ -31,7 +31,7 @@ anvil: ## start the demo's chain node again after you killed it
 
 test: ## run all tests; one of them: make test T=tests/infra
 	@$(BOOTSTRAP) tests
-	@exec $(RUN) pytest $(T)
+	@exec $(RUN) tests $(T)
 
 drill: ## kill workers 1,000 times and count what arrived; fewer: make drill KILLS=100
 	@$(BOOTSTRAP) tests
