@@ -1,0 +1,8 @@
+// Every address, and the file behind it. A view is loaded when it is first opened.
+
+/** @type {import("./router.js").Route[]} */
+export const routes = [
+  { path: "/", name: "overview", right: "read", load: () => import("./views/overview.js") },
+  { path: "/alerts", name: "alerts", right: "read", load: () => import("./views/alerts.js") },
+  { path: "/nowhere", name: "nowhere", load: () => import("./views/nowhere.js") },
+];
