@@ -4,5 +4,6 @@
 export const routes = [
   { path: "/", name: "overview", right: "read", load: () => import("./views/overview.js") },
   { path: "/alerts", name: "alerts", right: "read", load: () => import("./views/alerts.js") },
+  { path: "/alerts/:id", name: "alert", nav: "alerts", right: "read", load: () => import("./views/alert.js") },
   { path: "/nowhere", name: "nowhere", load: () => import("./views/nowhere.js") },
 ];

@@ -4,13 +4,15 @@
 create function watchkeeper.evidence(alert public.system_alerts, at timestamptz) returns jsonb
 language sql stable security definer set search_path = '' as $$
   select coalesce(jsonb_agg(jsonb_build_object('metric_name', m.metric_name, 'unit', m.unit, 'points',
-    watchkeeper.get_metric_series(alert.target_id, m.metric_name, span.from_time, span.to_time, 120)) order by m.metric_name), '[]')
+    watchkeeper.get_metric_series(alert.target_id, m.metric_name, span.from_time, span.to_time,
+      -- Buckets of two intervals, so that a gap is a missing sample and not a matter of where buckets begin.
+      least(120, greatest(2, floor(extract(epoch from span.to_time - span.from_time) / (2 * m.interval_s))))::integer)) order by m.metric_name), '[]')
   from (
     select alert.first_seen_at - interval '1 hour' as from_time,
       greatest(least(at, coalesce(alert.resolved_at + interval '10 minutes', at)), alert.first_seen_at + interval '1 minute') as to_time
   ) as span
   cross join lateral (
-    select l.metric_name, l.unit
+    select l.metric_name, l.unit, c.interval_s
     from watchkeeper.checks as c join watchkeeper.latest_values as l on l.check_id = c.id
     where c.target_id = alert.target_id and c.kind = alert.metadata ->> 'kind'
     order by l.metric_name limit 12
@@ -70,7 +72,7 @@ $$;
 create function watchkeeper.trend_metrics() returns table (name text, kind text, metric_name text)
 language sql immutable set search_path = '' as $$
   values ('blockchain', 'blockchain', 'avg_block_time'), ('p2p_network', 'p2p', 'active_peers'), ('mempool', 'mempool', 'pending_transactions'),
-    ('quantum_security', 'quantum', 'active_keys'), ('uptime', 'uptime', 'response_time_ms'), ('economics', 'economics', 'supply')
+    ('quantum_security', 'quantum', 'active_keys'), ('uptime', 'uptime', 'response_time'), ('economics', 'economics', 'supply')
 $$;
 
 create function watchkeeper.get_overview(at timestamptz) returns jsonb

@@ -4,6 +4,7 @@ import { repeat } from "lit-html/directives/repeat.js";
 
 import { quantity } from "../format.js";
 import { badge } from "../parts/badge.js";
+import { spark } from "../parts/spark.js";
 import { empty } from "../parts/states.js";
 import { when } from "../parts/time.js";
 import { ofSeverity, shown } from "../status.js";
@@ -23,14 +24,14 @@ const VALUES = {
 export const view = {
   title: () => words.overview.title,
   every: (app) => app.config.alerts_every_s,
-  load: async (app) => ({ alerts: await app.ask("list_alerts", { status: "firing", max_rows: 10 }) }),
+  load: (app) => app.ask("get_overview"),
   render: (screen) => {
     const { app, data } = screen;
     if (!app.health) return html`<p class="loading">${words.states.loading}</p>`;
     return html`
       <h1 class="visually-hidden">${words.overview.title}</h1>
       ${verdict(app)}
-      <div class="cards">${Object.keys(VALUES).map((group) => card(app, group))}</div>
+      <div class="cards">${Object.keys(VALUES).map((group) => card(app, group, data.trends[group]))}</div>
       <section><h2>${words.overview.alerts}</h2>${alerts(app, data.alerts)}</section>
       <section><h2>${words.overview.targets}</h2>${targets(app)}</section>
     `;
@@ -46,7 +47,7 @@ function verdict(/** @type {import("../app.js").App} */ app) {
   </section>`;
 }
 
-function card(/** @type {import("../app.js").App} */ app, /** @type {string} */ group) {
+function card(/** @type {import("../app.js").App} */ app, /** @type {string} */ group, /** @type {any} */ trend) {
   const told = app.health[group] ?? {};
   const status = shown(told.status, app.away);
   const [main, ...others] = VALUES[group];
@@ -54,6 +55,7 @@ function card(/** @type {import("../app.js").App} */ app, /** @type {string} */ 
   return html`<section class=${`panel card ${status} ${old ? "old" : ""}`}>
     <h2>${words.overview.groups[group]} ${badge(status)}</h2>
     <p class="value">${value(told, main)}</p>
+    ${spark(trend?.values, `${trend?.metric_name}, ${words.overview.lastHours}`)}
     <p class="dim">${others.map((name, n) => html`${n ? " · " : nothing}${value(told, name)}`)}</p>
     ${status === "ok" ? nothing : html`<p class="reason">${told.reason}</p>`}
     <p class="dim">${told.target ? html`${told.target} · ` : nothing}${when(told.observed_at)}</p>
