@@ -5,5 +5,8 @@ export const routes = [
   { path: "/", name: "overview", right: "read", load: () => import("./views/overview.js") },
   { path: "/alerts", name: "alerts", right: "read", load: () => import("./views/alerts.js") },
   { path: "/alerts/:id", name: "alert", nav: "alerts", right: "read", load: () => import("./views/alert.js") },
+  { path: "/incidents", name: "incidents", right: "read", load: () => import("./views/incidents.js") },
+  { path: "/incidents/new", name: "new_incident", nav: "incidents", right: "respond", load: () => import("./views/new_incident.js") },
+  { path: "/incidents/:id", name: "incident", nav: "incidents", right: "read", load: () => import("./views/incident.js") },
   { path: "/nowhere", name: "nowhere", load: () => import("./views/nowhere.js") },
 ];
