@@ -75,3 +75,14 @@ export function percent(value) {
 export function count(n, one, many = `${one}s`) {
   return `${n.toLocaleString("en-US")} ${n === 1 ? one : many}`;
 }
+
+/** @param {unknown} n */
+export function bytes(n) {
+  let size = Number(n);
+  if (n === null || n === undefined || !Number.isFinite(size)) return "–";
+  for (const unit of ["B", "kB", "MB", "GB"]) {
+    if (size < 1000) return `${digits(size)} ${unit}`;
+    size /= 1000;
+  }
+  return `${digits(size)} TB`;
+}

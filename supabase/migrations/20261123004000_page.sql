@@ -103,15 +103,59 @@ begin
 end
 $$;
 
+-- Spells without any result, longer than the two and a half minutes after which the summary calls us blind.
+create function watchkeeper.blind_spells(from_time timestamptz, at timestamptz) returns jsonb
+language sql stable security definer set search_path = '' as $$
+  select coalesce(jsonb_agg(jsonb_build_object('from', g.seen_at, 'to', case when g.next_at < at then g.next_at end,
+    'seconds', round(extract(epoch from g.next_at - g.seen_at))) order by g.seen_at desc), '[]')
+  from (
+    select m.seen_at, lead(m.seen_at, 1, at) over (order by m.seen_at) as next_at
+    from (
+      select distinct date_trunc('minute', r.due_at) as seen_at from watchkeeper.runs as r
+      where r.due_at >= from_time and r.due_at <= at and r.outcome is not null and not r.missed
+    ) as m
+  ) as g
+  where g.next_at - g.seen_at > interval '150 seconds'
+$$;
+
+-- The monitor's own health: is it awake, does what it sees arrive, is anything stuck, what runs.
+create function watchkeeper.get_monitor(at timestamptz) returns jsonb
+language plpgsql stable security definer set search_path = '' as $$
+begin
+  perform watchkeeper.require_role('viewer');
+  return jsonb_build_object(
+    'generated_at', at,
+    'monitoring', watchkeeper.monitoring(at),
+    'deliveries', watchkeeper.deliveries_summary(at),
+    'runs', (
+      select jsonb_build_object('hours', 24, 'ok', count(*) filter (where r.outcome = 'ok'), 'fail', count(*) filter (where r.outcome = 'fail'),
+        'unknown', count(*) filter (where r.outcome = 'unknown' and not r.missed), 'missed', count(*) filter (where r.missed),
+        'late', count(*) filter (where r.late), 'waiting', count(*) filter (where r.outcome is null and r.due_at < at),
+        'oldest_waiting_at', min(r.due_at) filter (where r.outcome is null and r.due_at < at),
+        'start_delay_s', watchkeeper.percentiles(array_agg(extract(epoch from r.started_at - r.due_at)) filter (where not r.missed and r.started_at is not null)))
+      from watchkeeper.runs as r where r.due_at > at - interval '24 hours' and r.due_at <= at
+    ),
+    'blind_spells', watchkeeper.blind_spells(at - interval '24 hours', at),
+    'counts', jsonb_build_object('targets', (select count(*) from watchkeeper.targets), 'checks', (select count(*) from watchkeeper.checks),
+      'channels', (select count(*) from watchkeeper.channels as c where c.deleted_at is null), 'members', (select count(*) from watchkeeper.members)),
+    'versions', jsonb_build_object('postgres', current_setting('server_version'),
+      'catalog_published_at', (select c.published_at from watchkeeper.catalog as c)),
+    'storage_bytes', pg_database_size(current_database()));
+end
+$$;
+
 create function public.get_alert(alert_id uuid) returns jsonb
 language sql stable set search_path = '' as 'select watchkeeper.get_alert(alert_id, now())';
 create function public.acknowledge_alerts(alert_ids uuid[]) returns jsonb
 language sql set search_path = '' as 'select watchkeeper.acknowledge_alerts(alert_ids, now())';
+create function public.get_monitor() returns jsonb
+language sql stable set search_path = '' as 'select watchkeeper.get_monitor(now())';
 create function public.get_overview() returns jsonb
 language sql stable set search_path = '' as 'select watchkeeper.get_overview(now())';
 
 grant execute on function
   watchkeeper.get_alert(uuid, timestamptz), public.get_alert(uuid),
   watchkeeper.acknowledge_alerts(uuid[], timestamptz), public.acknowledge_alerts(uuid[]),
-  watchkeeper.get_overview(timestamptz), public.get_overview()
+  watchkeeper.get_overview(timestamptz), public.get_overview(),
+  watchkeeper.get_monitor(timestamptz), public.get_monitor()
 to authenticated, service_role;
