@@ -260,4 +260,14 @@ export const words = {
     after: "After",
     hash: "hash",
   },
+  performance: {
+    title: "Performance",
+    window: "Window",
+    none: "Nothing was recorded in this window or the one before. Tools record with the RPC record_benchmark.",
+    operation: "Operation",
+    n: "count",
+    success: "success",
+    change: "p95 to the window before",
+    slower: "slower",
+  },
 };
