@@ -10,6 +10,7 @@ export const routes = [
   { path: "/incidents/:id", name: "incident", nav: "incidents", right: "read", load: () => import("./views/incident.js") },
   { path: "/performance", name: "performance", right: "read", load: () => import("./views/performance.js") },
   { path: "/uptime", name: "uptime", right: "read", load: () => import("./views/uptime.js") },
+  { path: "/reports", name: "reports", nav: "uptime", right: "read", load: () => import("./views/reports.js") },
   { path: "/audit", name: "audit", right: "audit", load: () => import("./views/audit.js") },
   { path: "/members", name: "members", right: "manage", load: () => import("./views/members.js") },
   { path: "/system", name: "system", right: "read", load: () => import("./views/system.js") },

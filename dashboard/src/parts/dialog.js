@@ -5,7 +5,7 @@ import { html, nothing, render } from "lit-html";
  * @typedef {object} Field
  * @property {string} name
  * @property {string} label
- * @property {"text" | "textarea" | "select" | "datetime-local" | "number" | "email" | "checkbox"} [type]
+ * @property {"text" | "textarea" | "select" | "datetime-local" | "date" | "number" | "email" | "checkbox"} [type]
  * @property {string} [value]
  * @property {[string, string][]} [options]  value, label
  * @property {boolean} [required]
