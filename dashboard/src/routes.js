@@ -13,6 +13,8 @@ export const routes = [
   { path: "/reports", name: "reports", nav: "uptime", right: "read", load: () => import("./views/reports.js") },
   { path: "/targets", name: "targets", right: "read", load: () => import("./views/targets.js") },
   { path: "/targets/:id", name: "target", nav: "targets", right: "read", load: () => import("./views/target.js") },
+  // What a message about a report links to.
+  { path: "/reports/:id", name: "report", nav: "uptime", right: "read", load: () => import("./views/reports.js") },
   { path: "/audit", name: "audit", right: "audit", load: () => import("./views/audit.js") },
   { path: "/members", name: "members", right: "manage", load: () => import("./views/members.js") },
   { path: "/system", name: "system", right: "read", load: () => import("./views/system.js") },
