@@ -62,7 +62,9 @@ class Page:
         """Starts it and waits until it listens."""
         usual = json.loads((DASHBOARD / "config.json").read_text())
         # The local API sends no mail, so it offers no links.
-        write_private(self._config, json.dumps({**usual, **self._settings, "sign_in": ["password"]}, indent=2))
+        write_private(
+            self._config, json.dumps({**usual, **self._settings, "sign_in": ["password"]}, indent=2)
+        )
         self.process.start()
         self.process.wait_until(lambda: accepts(self.port))
 

@@ -24,7 +24,15 @@ FONTS = (
     "<fontconfig><dir>{folder}/fonts</dir><cachedir>{folder}/cache</cachedir></fontconfig>"
 )
 # No sandbox: root may not have one, and what is shown is our own page.
-FLAGS = ["--no-sandbox", "--no-zygote", "--in-process-gpu", "--use-gl=angle", "--use-angle=swiftshader", "--hide-scrollbars", "--font-render-hinting=none"]
+FLAGS = [
+    "--no-sandbox",
+    "--no-zygote",
+    "--in-process-gpu",
+    "--use-gl=angle",
+    "--use-angle=swiftshader",
+    "--hide-scrollbars",
+    "--font-render-hinting=none",
+]
 
 
 def unpacked() -> Path:
