@@ -68,7 +68,9 @@ def _run(state: Path, ports: Ports) -> int:
     targets = _targets_file()
     for name in stop_leftovers(state):
         say(f"  stopped {name}, left behind by an earlier run")
-    ports.require_free("dashboard_port", "api_port", "db_port", "aws_port", *([] if targets else ["anvil_port"]))
+    ports.require_free(
+        "dashboard_port", "api_port", "db_port", "aws_port", *([] if targets else ["anvil_port"])
+    )
     stack = Stack(state, ports)
     with ThreadPoolExecutor(1) as pool:
         try:

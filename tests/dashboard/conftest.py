@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
 
-from infra.local.stack import Stack
 from infra.local.people import sign_up
+from infra.local.stack import Stack
 from tests.support.browser import chromium
 from tests.support.parts import Api
 
