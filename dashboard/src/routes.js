@@ -12,6 +12,8 @@ export const routes = [
   { path: "/uptime", name: "uptime", right: "read", load: () => import("./views/uptime.js") },
   { path: "/reports", name: "reports", nav: "uptime", right: "read", load: () => import("./views/reports.js") },
   { path: "/targets", name: "targets", right: "read", load: () => import("./views/targets.js") },
+  { path: "/targets/new", name: "new_target", nav: "targets", right: "manage", load: () => import("./views/target_edit.js") },
+  { path: "/targets/:id/edit", name: "edit_target", nav: "targets", right: "manage", load: () => import("./views/target_edit.js") },
   { path: "/targets/:id", name: "target", nav: "targets", right: "read", load: () => import("./views/target.js") },
   // What a message about a report links to.
   { path: "/reports/:id", name: "report", nav: "uptime", right: "read", load: () => import("./views/reports.js") },

@@ -1,5 +1,6 @@
 // The frame around every view: menu, who is signed in, what is wrong with the connection, messages.
 import { html, nothing } from "lit-html";
+import { ref } from "lit-html/directives/ref.js";
 import { repeat } from "lit-html/directives/repeat.js";
 
 import { exact } from "../format.js";
@@ -55,6 +56,7 @@ function account(/** @type {import("../app.js").App} */ app) {
 async function signOut(/** @type {import("../app.js").App} */ app, /** @type {"local" | "global"} */ scope) {
   try {
     await app.api.signOut(scope);
+    sessionStorage.clear(); // drafts
   } catch (error) {
     return app.complain(/** @type {any} */ (error));
   }
@@ -89,14 +91,26 @@ function messages(/** @type {import("../app.js").App} */ app) {
 
 function help(/** @type {import("../app.js").App} */ app) {
   if (!app.helpOpen) return nothing;
-  const close = () => { app.helpOpen = false; app.draw(); };
-  return html`<div class="veil" @click=${close}></div>
-    <section class="help" role="dialog" aria-modal="true" aria-labelledby="help-title">
+  const closed = () => { app.helpOpen = false; app.draw(); };
+  return html`<dialog class="help" aria-labelledby="help-title" @close=${closed} @click=${closeAtBackdrop} ${ref(showModal)}>
       <h2 id="help-title">${words.help.title}</h2>
       <dl>
         ${words.nav.filter((each) => app.screenMay(each.name)).map((each) => html`<dt><kbd>${each.key}</kbd></dt><dd>${each.label}</dd>`)}
         ${words.help.keys.map(([key, does]) => html`<dt><kbd>${key}</kbd></dt><dd>${does}</dd>`)}
       </dl>
-      <button @click=${close} autofocus>${words.help.close}</button>
-    </section>`;
+      <button @click=${closeHelp}>${words.help.close}</button>
+    </dialog>`;
 }
+
+/** Once it is part of the page. @param {Element | undefined} dialog */
+function showModal(dialog) {
+  queueMicrotask(() => /** @type {HTMLDialogElement | undefined} */ (dialog)?.showModal());
+}
+
+/** Its end is told by its event; the focus goes back to where it was. */
+export function closeHelp() {
+  /** @type {HTMLDialogElement | null} */ (document.querySelector("dialog.help"))?.close();
+}
+
+/** @param {Event} event */
+const closeAtBackdrop = (event) => void (event.target === event.currentTarget && closeHelp());
