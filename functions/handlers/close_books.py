@@ -46,7 +46,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Json:  # noqa: ARG
     failures: list[Exception] = []
     duties: dict[str, Callable[[], object]] = {
         "days": lambda: roll_up(lambda: context.get_remaining_time_in_millis() > RESERVE_MS),
-        "months": lambda: store().close_months(),
+        "months": lambda: [each["month"] for each in store().close_months()["closed"]],
         "head": keep_head,
     }
     for name, duty in duties.items():

@@ -138,9 +138,9 @@ class Store:
         """Roll up a portion of the days that have ended; `more` says that another call would find work."""
         return self._object("roll_up_days", {}, repeatable=True)
 
-    def close_months(self) -> object:
-        """Close the months that have ended; returns what was closed."""
-        return self._rpc("close_months", {}, repeatable=True)
+    def close_months(self) -> Json:
+        """Close the months that have ended; returns what was `closed`, which is `next`, and why not now."""
+        return self._object("close_months", {}, repeatable=True)
 
     def audit_head(self) -> Json:
         """Number and hash of the audit log's newest row."""
@@ -233,6 +233,14 @@ class Store:
         """Put somebody else on call for a while."""
         args = {"rotation": rotation, "person": person, "from_time": from_time, "to_time": to_time}
         return self._object("save_override", args)
+
+    def save_objective(self, objective: Mapping[str, Any]) -> Json:
+        """Create the objective, or replace the one of that name."""
+        return self._object("save_objective", {"objective": objective}, repeatable=True)
+
+    def delete_objective(self, name: str) -> None:
+        """Remove the objective; closed months keep theirs."""
+        self._rpc("delete_objective", {"name": name})
 
     def save_silence(self, silence: Mapping[str, Any]) -> Json:
         """Create the silence, or replace the one of that id. Without an id a repeat would be a second one."""
@@ -447,6 +455,13 @@ class Store:
         """How long alerts took from due and detected to delivered, per kind of check."""
         return self._rows("get_alert_latency", {"window_s": window_s}, repeatable=True)
 
+    def get_uptime_summary(
+        self, target_id: str | None = None, *, days: int = 90, time_zone: str = "UTC"
+    ) -> Json:
+        """Up, down, unknown and maintenance of each target, over windows and day by day."""
+        args = {"target_id": target_id, "days": days, "time_zone": time_zone}
+        return self._object("get_uptime_summary", args, repeatable=True)
+
     def list_report_plans(self) -> list[Json]:
         """Every plan, and the newest report made after it."""
         return self._rows("list_report_plans", {}, repeatable=True)
@@ -468,6 +483,22 @@ class Store:
         """Service levels of a period, held against an objective."""
         args = {"from_time": from_time, "to_time": to_time, "match": match or {}, "objective": objective}
         return self._object("get_sla_report", args, repeatable=True)
+
+    def list_objectives(self) -> list[Json]:
+        """Every objective as it stands; last, without a name, what is in none."""
+        return self._rows("list_objectives", {}, repeatable=True)
+
+    def list_sla_closes(self) -> list[Json]:
+        """Every closed month, newest first; one that was removed is `missing`."""
+        return self._rows("list_sla_closes", {}, repeatable=True)
+
+    def get_sla_close(self, month: str) -> Json:
+        """A closed month such as 2026-10, with its report and what that was made of."""
+        return self._object("get_sla_close", {"month": month}, repeatable=True)
+
+    def verify_sla_close(self, month: str) -> Json:
+        """Is the closed month what the tables still say; `problems` name the places where not."""
+        return self._object("verify_sla_close", {"month": month}, repeatable=True)
 
     def get_compliance_report(self, from_time: str, to_time: str) -> Json:
         """Who had access, what changed, and how the installation stands (auditor, admin)."""
@@ -549,6 +580,44 @@ class Store:
             "metadata_param": metadata or {},
         }
         return str(self._rpc("record_system_metric", args))
+
+    # The audit log (auditor, admin)
+
+    def list_audit_log(
+        self,
+        table_name: str | None = None,
+        actor: str | None = None,
+        row_key: str | None = None,
+        from_time: str | None = None,
+        to_time: str | None = None,
+        before_seq: int | None = None,
+        max_rows: int = 50,
+    ) -> list[Json]:
+        """Changes, newest first; `before_seq` pages on."""
+        args = {"table_name": table_name, "actor": actor, "row_key": row_key, "before_seq": before_seq}
+        span = {"from_time": from_time, "to_time": to_time}
+        return self._rows("list_audit_log", {**args, **span, "max_rows": max_rows}, repeatable=True)
+
+    def export_audit_log(
+        self,
+        from_time: str | None = None,
+        to_time: str | None = None,
+        after_seq: int = 0,
+        max_rows: int = 1000,
+    ) -> Json:
+        """A page of `rows`, oldest first; `next_seq` is where the next one begins, None after the last."""
+        args = {"from_time": from_time, "to_time": to_time, "after_seq": after_seq, "max_rows": max_rows}
+        return self._object("export_audit_log", args, repeatable=True)
+
+    def verify_audit_log(
+        self,
+        from_seq: int = 1,
+        expected: Sequence[Mapping[str, Any]] | None = None,
+        max_rows: int | None = None,
+    ) -> Json:
+        """Is the chain whole, and does it have the heads that were noted outside? Names the first broken row."""
+        args = {"from_seq": from_seq, "expected": expected, "max_rows": max_rows}
+        return self._object("verify_audit_log", args, repeatable=True)
 
     # How a call is made
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from infra.cli import (
     alerts,
+    audit,
     benchmarks,
     channels,
     check,
@@ -16,6 +17,7 @@ from infra.cli import (
     heartbeats,
     incidents,
     latency,
+    levels,
     members,
     oncall,
     report,
@@ -23,6 +25,7 @@ from infra.cli import (
     silences,
     status,
     targets,
+    uptime,
 )
 from infra.cli.names import NotThere
 from infra.cli.render import Screen
@@ -33,7 +36,7 @@ from watchkeeper.store import Store, StoreUnreachable
 OK, PROBLEM, USAGE = 0, 1, 2
 GROUPS = (
     status, config, targets, check, alerts, incidents, channels, deliveries, oncall, silences, heartbeats,
-    latency, benchmarks, report, settings, members,
+    uptime, latency, benchmarks, levels, report, settings, members, audit,
 )  # fmt: skip
 
 DESCRIPTION = """\
@@ -51,8 +54,12 @@ examples:
   watchkeeper incidents show 5f0c             what happened, who did what
   watchkeeper channels test ops               does a message get there
   watchkeeper deliveries --status dead        what was told to whom, and what was not
+  watchkeeper uptime web --time-zone Europe/Berlin
+  watchkeeper slo                             how much error budget is left, how fast it burns
+  watchkeeper closes verify                   do closed months still say the truth
   watchkeeper report --label team=core --format pdf   service levels of the last full month
   watchkeeper members grant ann@example.org responder
+  watchkeeper audit --table targets           who changed what
 
 exit codes: 0 all is well, 1 a problem was found, 2 it cannot be told: the command, a setting or a file is
 wrong, or Supabase does not answer"""

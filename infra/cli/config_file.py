@@ -229,12 +229,16 @@ def loads(text: str, catalog: Mapping[str, Any], name: str = "watchkeeper.yaml")
 
 def dump(config: Json) -> str:
     """What the database exported as a file that `load` takes. Sections with nothing in them are left out."""
-    written = {"targets": as_written(config.get("targets", []))}
+    written: Json = {"targets": as_written(config.get("targets", []))}
     for section, item in ITEMS.items():
         if config.get(section):
             written[section] = [_item_as_written(one, item) for one in config[section]]
-    # Null says something here: never.
-    written.update({section: config[section] for section in SINGLES if config.get(section)})
+    for section, schema in SINGLES.items():
+        if config.get(section):
+            # Null says something here: never.
+            written[section] = {
+                key: config[section][key] for key in schema["properties"] if key in config[section]
+            }
     return HEADER + write(written)
 
 

@@ -83,23 +83,28 @@ $$;
 -- What is under a key that names a secret is hidden; a reference says where a secret is kept, and may be seen.
 create function watchkeeper.redact(document jsonb, hidden boolean default false, depth integer default 0) returns jsonb
 language plpgsql immutable set search_path = '' as $$
+declare
+  secret constant text := '(secret|token|passw|passphrase|api[_-]?key|authorization|credential|private[_-]?key|cookie)';
 begin
-  return case case when depth < 100 then jsonb_typeof(document) else 'too deep' end
-    when 'too deep' then '"***"'
-    when 'object' then (
-      select coalesce(jsonb_object_agg(e.key, watchkeeper.redact(e.value, hidden
-        or e.key ~* '(secret|token|passw|passphrase|api[_-]?key|authorization|credential|private[_-]?key|cookie)', depth + 1)), '{}')
-      from jsonb_each(document) as e)
-    when 'array' then (
-      select coalesce(jsonb_agg(watchkeeper.redact(e.item, hidden, depth + 1) order by e.n), '[]')
-      from jsonb_array_elements(document) with ordinality as e (item, n))
-    when 'string' then case
-      when not hidden then to_jsonb(watchkeeper.redact_text(document #>> '{}'))
-      when document #>> '{}' ~ '^(env|ssm|secretsmanager):' then document
-      else '"***"' end
-    when 'number' then case when hidden then '"***"' else document end
-    else document
-  end;
+  if document is null or (not hidden and document::text !~* (secret || '|://')) then
+    return document;
+  elsif depth = 100 then
+    return '"***"';
+  end if;
+  case jsonb_typeof(document)
+    when 'object' then
+      return (select coalesce(jsonb_object_agg(e.key, watchkeeper.redact(e.value, hidden or e.key ~* secret, depth + 1)), '{}') from jsonb_each(document) as e);
+    when 'array' then
+      return (select coalesce(jsonb_agg(watchkeeper.redact(e.item, hidden, depth + 1) order by e.n), '[]')
+        from jsonb_array_elements(document) with ordinality as e (item, n));
+    when 'string' then
+      return case when not hidden then to_jsonb(watchkeeper.redact_text(document #>> '{}'))
+        when document #>> '{}' ~ '^(env|ssm|secretsmanager):' then document else '"***"' end;
+    when 'number' then
+      return case when hidden then '"***"' else document end;
+    else
+      return document;
+  end case;
 end
 $$;
 
@@ -117,14 +122,17 @@ end
 $$;
 
 create function watchkeeper.actor_name() returns text
-language sql volatile security definer set search_path = '' as $$
-  select case
-    when watchkeeper.caller_id() is not null then coalesce((select u.email from auth.users as u where u.id = watchkeeper.caller_id()),
-      watchkeeper.caller_id()::text)
-    when watchkeeper.called_from('sweep|tend_\w+|claim_due_checks|record_check_results') then 'watchkeeper'
-    when watchkeeper.is_operator() then 'operator'
-    else watchkeeper.caller_role()
-  end
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  person uuid := watchkeeper.caller_id();
+begin
+  if person is not null then
+    return coalesce((select u.email from auth.users as u where u.id = person), person::text);
+  elsif watchkeeper.called_from('sweep|tend_\w+|claim_due_checks|record_check_results|close_months') then
+    return 'watchkeeper';
+  end if;
+  return case when watchkeeper.is_operator() then 'operator' else watchkeeper.caller_role() end;
+end
 $$;
 
 -- An id, or the ids that the row ties together.
@@ -135,17 +143,28 @@ $$;
 
 -- What people call the row.
 create function watchkeeper.row_key(table_name text, document jsonb) returns text
-language sql stable security definer set search_path = '' as $$
-  select coalesce(case table_name
-    when 'members' then document ->> 'email'
-    when 'checks' then (select t.name from watchkeeper.targets as t where t.id = (document ->> 'target_id')::uuid) || '/' || (document ->> 'kind')
-    when 'dependencies' then (select t.name from watchkeeper.targets as t where t.id = (document ->> 'target_id')::uuid) || '/'
-      || (select t.name from watchkeeper.targets as t where t.id = (document ->> 'parent_id')::uuid)
-    when 'route_channels' then (select r.name from watchkeeper.routes as r where r.id = (document ->> 'route_id')::uuid) || '/'
-      || (select c.name from watchkeeper.channels as c where c.id = (document ->> 'channel_id')::uuid)
-    when 'rotation_overrides' then (select r.name from watchkeeper.rotations as r where r.id = (document ->> 'rotation_id')::uuid)
-    else document ->> 'name'
-  end, watchkeeper.row_id(document))
+language plpgsql stable security definer set search_path = '' as $$
+declare
+  name text;
+begin
+  case table_name
+    when 'members' then
+      name := document ->> 'email';
+    when 'checks' then
+      name := (select t.name || '/' || (document ->> 'kind') from watchkeeper.targets as t where t.id = (document ->> 'target_id')::uuid);
+    when 'dependencies' then
+      name := (select t.name || '/' || p.name from watchkeeper.targets as t, watchkeeper.targets as p
+        where t.id = (document ->> 'target_id')::uuid and p.id = (document ->> 'parent_id')::uuid);
+    when 'route_channels' then
+      name := (select r.name || '/' || c.name from watchkeeper.routes as r, watchkeeper.channels as c
+        where r.id = (document ->> 'route_id')::uuid and c.id = (document ->> 'channel_id')::uuid);
+    when 'rotation_overrides' then
+      name := (select r.name from watchkeeper.rotations as r where r.id = (document ->> 'rotation_id')::uuid);
+    else
+      name := document ->> 'name';
+  end case;
+  return coalesce(name, watchkeeper.row_id(document));
+end
 $$;
 
 -- create trigger audit after insert or update or delete on T for each row execute function watchkeeper.audit(COLUMN, …)
@@ -158,17 +177,24 @@ $$;
 create function watchkeeper.audit() returns trigger
 language plpgsql security definer set search_path = '' set timezone = 'UTC' as $$
 declare
-  -- What a row of one is called is of no interest.
   left_out constant text[] := coalesce(tg_argv, '{}') || array['only_row'];
   was constant jsonb := case when tg_op <> 'INSERT' then to_jsonb(old) - left_out end;
   becomes constant jsonb := case when tg_op <> 'DELETE' then to_jsonb(new) - left_out end;
+  entry watchkeeper.audit_pending;
 begin
-  if was is distinct from becomes then
-    insert into watchkeeper.audit_pending (actor_id, actor, table_name, row_id, row_key, before, after, was, becomes)
-    values (watchkeeper.caller_id(), watchkeeper.actor_name(), tg_table_name, watchkeeper.row_id(coalesce(becomes, was)),
-      watchkeeper.row_key(tg_table_name, coalesce(becomes, was)), watchkeeper.redact(was), watchkeeper.redact(becomes),
-      sha256(convert_to(was::text, 'UTF8')), sha256(convert_to(becomes::text, 'UTF8')));
+  if was is not distinct from becomes then
+    return null;
   end if;
+  -- One by one: within a transaction, what an assignment calls is planned once, what an insert calls each time.
+  entry.actor_id := watchkeeper.caller_id();
+  entry.actor := watchkeeper.actor_name();
+  entry.row_id := watchkeeper.row_id(coalesce(becomes, was));
+  entry.row_key := watchkeeper.row_key(tg_table_name, coalesce(becomes, was));
+  entry.before := watchkeeper.redact(was);
+  entry.after := watchkeeper.redact(becomes);
+  insert into watchkeeper.audit_pending (actor_id, actor, table_name, row_id, row_key, before, after, was, becomes)
+  values (entry.actor_id, entry.actor, tg_table_name, entry.row_id, entry.row_key, entry.before, entry.after,
+    sha256(convert_to(was::text, 'UTF8')), sha256(convert_to(becomes::text, 'UTF8')));
   return null;
 end
 $$;

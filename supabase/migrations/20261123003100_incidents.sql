@@ -61,10 +61,8 @@ create trigger keep before update or delete or truncate on watchkeeper.incident_
 create trigger keep before update or delete or truncate on watchkeeper.incident_alerts
   for each statement execute function watchkeeper.refuse_rewriting();
 
--- (incident_logs is audited since there is an audit log.)
+-- (incident_logs is audited since there is an audit log; which alerts were linked is in the entries.)
 create trigger audit after insert or update or delete on watchkeeper.incident_entries
-  for each row execute function watchkeeper.audit();
-create trigger audit after insert or update or delete on watchkeeper.incident_alerts
   for each row execute function watchkeeper.audit();
 
 -- Who resolved an alert by hand stays readable, too.
@@ -225,7 +223,7 @@ begin
   insert into public.incident_logs as i (key, incident_type, severity, title, description, affected_systems, network, opened_by,
     resolves_itself, created_by, created_by_email, updated_by_email, created_at, updated_at)
   select incident.key, incident.incident_type, incident.severity, incident.title, incident.description,
-    watchkeeper.joined_systems(coalesce(incident.affected_systems, '{}'), array_agg(a.source order by a.created_at, a.id) filter (where a.id is not null)),
+    watchkeeper.joined_systems(coalesce(incident.affected_systems, '{}'), array_agg(a.source order by a.created_at, a.source, a.id) filter (where a.id is not null)),
     coalesce(incident.network, min(a.metadata ->> 'network')), incident.opened_by, incident.resolves_itself,
     watchkeeper.caller_id(), watchkeeper.actor_name(), watchkeeper.actor_name(), at, at
   from (select) as one left join public.system_alerts as a on a.id = any (alert_ids)
@@ -240,34 +238,33 @@ begin
 end
 $$;
 
--- Links those that are not linked yet; what they are about is affected.
+-- Links those that are not linked yet, in one entry; what they are about is affected.
 create function watchkeeper.link_alerts(incident public.incident_logs, alert_ids uuid[], at timestamptz) returns public.incident_logs
 language plpgsql security definer set search_path = '' as $$
 declare
-  alert public.system_alerts;
-  systems text[] := incident.affected_systems;
-  network text := incident.network;
+  linked record;
+  was public.incident_logs := incident;
 begin
-  for alert in
-    with linked as (
-      insert into watchkeeper.incident_alerts as l (incident_id, alert_id, linked_at, linked_by_email)
-      select incident.id, a.id, at, watchkeeper.actor_name() from public.system_alerts as a where a.id = any (alert_ids)
-      on conflict (incident_id, alert_id) do nothing
-      returning l.alert_id
-    )
-    select a.* from public.system_alerts as a join linked as l on l.alert_id = a.id order by a.created_at, a.id
-  loop
-    perform watchkeeper.note_incident(incident, 'linked', left(format('%s: %s', alert.source, alert.message), 20000),
-      jsonb_build_object('alert_id', alert.id, 'alert_type', alert.alert_type, 'severity', alert.severity, 'source', alert.source), at);
-    systems := watchkeeper.joined_systems(systems, array[alert.source]);
-    network := coalesce(network, alert.metadata ->> 'network');
-  end loop;
-  if systems = incident.affected_systems and network is not distinct from incident.network then
+  with new as (
+    insert into watchkeeper.incident_alerts as l (incident_id, alert_id, linked_at, linked_by_email)
+    select incident.id, a.id, link_alerts.at, watchkeeper.actor_name() from public.system_alerts as a where a.id = any (alert_ids)
+    on conflict on constraint incident_alerts_pkey do nothing
+    returning l.alert_id
+  )
+  select array_agg(a.id order by a.created_at, a.source, a.id) as ids, array_agg(a.source order by a.created_at, a.source, a.id) as sources,
+    array_agg(format('%s %s', a.source, a.alert_type) order by a.created_at, a.source, a.id) as names,
+    min(a.metadata ->> 'network') as network
+  into linked
+  from public.system_alerts as a join new as n on n.alert_id = a.id;
+  if linked.ids is null then
     return incident;
   end if;
-  incident.affected_systems := systems;
-  incident.network := network;
-  return watchkeeper.store_incident(incident);
+  perform watchkeeper.note_incident(incident, 'linked', array_to_string(linked.names[:10], ', ')
+    || coalesce(' and ' || nullif(greatest(cardinality(linked.names) - 10, 0), 0) || ' more', ''),
+    jsonb_build_object('alert_ids', linked.ids), at);
+  incident.affected_systems := watchkeeper.joined_systems(incident.affected_systems, linked.sources);
+  incident.network := coalesce(incident.network, linked.network);
+  return case when incident is distinct from was then watchkeeper.store_incident(incident) else incident end;
 end
 $$;
 

@@ -67,6 +67,42 @@ begin
 end
 $$;
 
+-- Why it is held back is always the reason of today: a silence that ended where no route matches holds nothing any more.
+create or replace function watchkeeper.route_alert(alert public.system_alerts, at timestamptz) returns void
+language plpgsql set search_path = '' as $$
+declare
+  reason text := watchkeeper.reason_to_hold(alert, at);
+  routing watchkeeper.routing;
+  routed boolean := false;
+begin
+  if reason is not null then
+    -- Not routed any more: what it rose to is told when it may go.
+    update public.system_alerts as a set held_by = reason, routed_at = null
+    where a.id = alert.id and (a.held_by is distinct from reason or a.routed_at is not null);
+    return;
+  end if;
+  perform watchkeeper.tell_the_rise(alert, at);
+  for routing in select r.* from watchkeeper.routings(alert, at) as r loop
+    routed := true;
+    if routing.channel_id is not null and not watchkeeper.told(alert.id, routing.channel_id) then
+      perform watchkeeper.enqueue(alert, routing.channel_id, 'trigger', 'trigger', routing.why, routing.group_wait_s, at);
+    end if;
+    if routing.escalation_id is not null then
+      insert into watchkeeper.ladders (alert_id, escalation_id, next_at)
+      select alert.id, e.id, at + make_interval(secs => (e.steps -> 0 ->> 'after_s')::integer)
+      from watchkeeper.escalations as e where e.id = routing.escalation_id and not alert.acknowledged
+      -- The same one is climbed once, however often the alert rises; after its end another may follow.
+      on conflict (alert_id) do update
+      set escalation_id = excluded.escalation_id, step = 0, round = 0, next_at = excluded.next_at
+      where ladders.next_at = 'infinity' and ladders.escalation_id <> excluded.escalation_id;
+    end if;
+  end loop;
+  update public.system_alerts as a
+  set routed_at = case when routed then coalesce(a.routed_at, at) end, held_by = case when not routed then 'no route matches' end
+  where a.id = alert.id and ((a.routed_at is null) = routed or a.held_by is distinct from case when not routed then 'no route matches' end);
+end
+$$;
+
 -- Since when somebody could have acknowledged that it is critical.
 create function watchkeeper.critical_since(alert public.system_alerts) returns timestamptz
 language sql stable set search_path = '' as $$

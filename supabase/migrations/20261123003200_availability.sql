@@ -136,29 +136,30 @@ $$;
 create function watchkeeper.note_availability(
   check_row watchkeeper.checks, outcome text, observed_at timestamptz, at timestamptz
 ) returns void
-language plpgsql security definer set search_path = '' as $$
+language plpgsql set search_path = '' as $$
 declare
   newest watchkeeper.availability_spans;
   seen text := case outcome when 'ok' then 'up' when 'fail' then 'down' else 'unknown' end;
   speaks_s integer := extract(epoch from watchkeeper.stale_after(check_row.interval_s, check_row.timeout_s));
 begin
   if observed_at < greatest(check_row.watched_since, at - interval '30 minutes')
-    or check_row.kind is distinct from watchkeeper.availability_kind(check_row.target_id) then
+    or (check_row.kind <> 'uptime' and check_row.kind is distinct from watchkeeper.availability_kind(check_row.target_id)) then
     return;
   end if;
+  -- What it nearly always is: the same as before.
+  update watchkeeper.availability_spans as a set last_seen_at = observed_at, holds_s = speaks_s
+  where a.target_id = check_row.target_id and a.until_at is null and a.state = seen
+    and observed_at >= a.last_seen_at and observed_at <= a.last_seen_at + make_interval(secs => a.holds_s);
+  if found then
+    return;
+  end if;
+
   select a.* into newest from watchkeeper.availability_spans as a
   where a.target_id = check_row.target_id order by a.from_at desc, a.id desc limit 1;
   if observed_at < coalesce(newest.until_at, newest.last_seen_at) then
     return;
   end if;
-
-  if newest.state = seen and newest.until_at is null and observed_at <= newest.last_seen_at + make_interval(secs => newest.holds_s) then
-    update watchkeeper.availability_spans as a set last_seen_at = observed_at, holds_s = speaks_s where a.id = newest.id;
-    return;
-  end if;
-  if newest.id is not null and newest.until_at is null then
-    perform watchkeeper.end_availability(check_row.target_id, observed_at);
-  end if;
+  perform watchkeeper.end_availability(check_row.target_id, observed_at);
   insert into watchkeeper.availability_spans (target_id, state, from_at, last_seen_at, holds_s)
   values (check_row.target_id, seen, observed_at, observed_at, speaks_s);
 end

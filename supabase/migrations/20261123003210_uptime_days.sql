@@ -40,7 +40,7 @@ $$;
 -- Latency -------------------------------------------------------------------------------------------------------
 
 create function watchkeeper.latency_bucket(ms numeric) returns integer
-language sql immutable set search_path = '' as $$
+language sql immutable strict set search_path = '' as $$
   select floor(ln(greatest(ms, 0.001)::double precision) / ln(1.02::double precision))::integer
 $$;
 

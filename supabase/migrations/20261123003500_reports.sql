@@ -301,8 +301,8 @@ create function watchkeeper.plan_reports(at timestamptz) returns void
 language plpgsql set search_path = '' as $$
 begin
   insert into watchkeeper.reports (plan_name, kind, title, match, objective, from_time, to_time, formats, channels, requested_at, next_attempt_at)
-  select p.name, p.kind, p.name, p.match, p.objective, c.month::timestamp at time zone 'UTC',
-    (c.month + interval '1 month') at time zone 'UTC', p.formats, p.channels, at, at
+  select p.name, p.kind, p.name, p.match, p.objective, watchkeeper.utc_midnight(c.month),
+    watchkeeper.utc_midnight((c.month + interval '1 month')::date), p.formats, p.channels, at, at
   from watchkeeper.report_plans as p join watchkeeper.sla_closes as c on c.closed_at >= p.enabled_at
   where p.enabled and c.closed_at <= at
   order by c.month, p.name
@@ -379,9 +379,9 @@ begin
     figures := watchkeeper.get_sla_report(from_time => report.from_time, to_time => report.to_time, match => report.match,
       objective => report.objective, at => get_report_data.at);
   end if;
-  return figures || jsonb_build_object('title', report.title, 'close', (
-    select jsonb_build_object('month', c.month, 'hash', encode(c.hash, 'hex'), 'closed_at', c.closed_at) from watchkeeper.sla_closes as c
-    where c.month::timestamp at time zone 'UTC' = report.from_time and (c.month + interval '1 month') at time zone 'UTC' = report.to_time
+  return figures || jsonb_build_object('title', report.title, 'match', case report.kind when 'sla' then report.match end, 'close', (
+    select watchkeeper.close_line(c) from watchkeeper.sla_closes as c
+    where watchkeeper.utc_midnight(c.month) = report.from_time and watchkeeper.utc_midnight((c.month + interval '1 month')::date) = report.to_time
   ));
 end
 $$;

@@ -37,7 +37,7 @@ def database(rpcs: Rpcs, monkeypatch: pytest.MonkeyPatch) -> Rpcs:
     uses(monkeypatch, "GOVERNANCE")
     days = [{"days": 5, "more": True}, {"days": 2, "more": False}]
     rpcs.answers["roll_up_days"] = lambda _: days.pop(0)
-    rpcs.answers["close_months"] = lambda _: ["2026-10-01"]
+    rpcs.answers["close_months"] = lambda _: {"closed": [{"month": "2026-10", "hash": "cd" * 32}]}
     rpcs.answers["audit_head"] = lambda _: HEAD
     return rpcs
 
@@ -60,7 +60,7 @@ def key() -> str:
 def test_days_are_rolled_up_until_none_is_left_and_the_head_is_locked(s3: Any) -> None:
     s3.create_bucket(Bucket=BUCKET, ObjectLockEnabledForBucket=True)
     told = run()
-    assert (told["days"], told["months"]) == (7, ["2026-10-01"])
+    assert (told["days"], told["months"]) == (7, ["2026-10"])
     assert told["head"] == {"key": key(), "written": True, "locked": True, "seq": 7}
     kept = s3.get_object(Bucket=BUCKET, Key=key())
     written = json.loads(kept["Body"].read())

@@ -215,7 +215,8 @@ class Lives:
         self.last_tick = self.at
         self.tasks = (self.tasks + self.world.tick(self.now))[-20:]
         missed = self.world.db.rows(
-            "select check_id::text, due_at from watchkeeper.runs where missed and recorded_at = %s order by due_at", self.at
+            "select check_id::text, due_at from watchkeeper.runs where missed and recorded_at = %s order by due_at",
+            self.at,
         )  # fmt: skip
         for check_id, due_at in missed:
             if not standstill and due_at > self.last_due.get(check_id, self.world.start):
@@ -256,7 +257,27 @@ class Lives:
                 if begins <= datetime.fromisoformat(task["due_at"]) <= self.at:
                     self.look(n, outcome, 0.25)
 
+    def blink(self, outcome: str) -> None:
+        """Paused and resumed while a look is on its way."""
+        self.tick()
+        for paused in (True, False):
+            self.now += 3
+            self.pause(paused)
+        self.look(-1, outcome, 0.5)
+
+    def dawdle(self, outcome: str, seconds: float) -> None:
+        """A result that is the newest, and long on its way."""
+        self.tick()
+        self.now += seconds
+        self.look(-1, outcome, 0.5)
+
     # Maintenance
+
+    def move(self, minutes: int, outcome: str) -> None:
+        """A window in the middle of what is being seen."""
+        begins = self.at.replace(tzinfo=None, microsecond=0) + timedelta(seconds=90)
+        self.maintain(Window(begins, timedelta(minutes=minutes), "UTC", None, None))
+        self.steady(outcome, 4)
 
     def maintain(self, window: Window) -> None:
         silence = self.world.db.value(
@@ -296,7 +317,10 @@ class Lives:
 STARTS = tuple(
     datetime.fromisoformat(text)
     # evenings before the clocks change: Berlin, New York, Lord Howe
-    for text in ("2025-03-29T15:00:00+00:00", "2025-10-25T18:00:00+00:00", "2025-11-01T20:00:00+00:00", "2025-04-05T06:30:00+00:00")
+    for text in (
+        "2025-03-29T15:00:00+00:00", "2025-10-25T18:00:00+00:00", "2025-11-01T20:00:00+00:00",
+        "2025-04-05T06:30:00+00:00",
+    )
 )  # fmt: skip
 TIERS = st.sampled_from(["gold", "tin"])
 CHECK = st.fixed_dictionaries(
@@ -350,8 +374,11 @@ def histories(start: datetime) -> st.SearchStrategy[list[Step]]:
     pause, resume = (st.tuples(st.just("pause"), st.just(paused)) for paused in (True, False))
     edit = st.tuples(st.just("edit"), st.integers(0, 5), windows(start))
     end = st.tuples(st.just("end"), st.integers(0, 5))
-    usual = st.one_of(steady, look, wait, tick)
-    rare = st.one_of(save, maintain, sweep, pause, resume, edit, end)
+    move = st.tuples(st.just("move"), st.integers(1, 3), st.sampled_from(["fail", "fail", "ok"]))
+    blink = st.tuples(st.just("blink"), OUTCOMES)
+    dawdle = st.tuples(st.just("dawdle"), OUTCOMES, st.sampled_from([1700, 1900]))
+    usual = st.one_of(steady, look, wait, tick, move)
+    rare = st.one_of(save, maintain, sweep, pause, resume, edit, end, blink, dawdle)
     step = st.one_of(steady, usual, usual, usual, rare, rare, st.one_of(rare, rare, st.one_of(drop, save)))
     first = st.tuples(st.just("save"), OFTEN, TIERS)
     return st.tuples(first, st.lists(step, min_size=12, max_size=40)).map(lambda drawn: [drawn[0], *drawn[1]])

@@ -56,6 +56,8 @@ TABLES: dict[str, dict[str, tuple[str, ...]]] = {
     "watchkeeper.runs": {},
     "watchkeeper.services": {},
     "watchkeeper.silences": {},
+    "watchkeeper.sla_close_head": {},
+    "watchkeeper.sla_closes": {},
     "watchkeeper.targets": {},
     "watchkeeper.uptime_days": {},
 }
@@ -82,6 +84,7 @@ RPCS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "settle_probe": (("service_role",), ("service_role",)),
     "observe_chain_tables": (("service_role",), ("service_role",)),
     "prune_history": (("service_role",), ("service_role",)),
+    "close_months": (("service_role",), ("service_role",)),
     "roll_up_days": (("service_role",), ("service_role",)),
     "save_target": (PEOPLE, MANAGERS),
     "apply_targets": (PEOPLE, MANAGERS),
@@ -132,6 +135,10 @@ RPCS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "get_benchmark_series",
             "list_benchmark_rules",
             "list_objectives",
+            "get_sla_report",
+            "list_sla_closes",
+            "get_sla_close",
+            "verify_sla_close",
             "list_report_plans",
             "list_reports",
             "get_alert",
@@ -192,7 +199,8 @@ RPCS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         (PEOPLE, MANAGERS),
     ),
     **dict.fromkeys(
-        ("list_audit_log", "export_audit_log", "verify_audit_log", "audit_head"), (PEOPLE, AUDITORS)
+        ("list_audit_log", "export_audit_log", "verify_audit_log", "audit_head", "get_compliance_report"),
+        (PEOPLE, AUDITORS),
     ),
     "whoami": (PEOPLE, ("authenticated", *READERS)),
 }

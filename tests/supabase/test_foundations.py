@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.supabase.world import MEMBERS, Db, only, refused
+from tests.supabase.world import MEMBERS, Db, refused
 
 
 @pytest.mark.parametrize(

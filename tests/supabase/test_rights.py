@@ -156,6 +156,7 @@ def lived_in(world: World) -> World:
         "save_benchmark_rule", rule={"name": "slower", "benchmark_name": "ci", "operation_type": "sign"}
     )
     world.db.rpc("save_objective", objective={"name": "all"})
+    world.db.run("select watchkeeper.close_month('2025-10-01', '2025-11-02')")
     world.db.rpc("save_report_plan", plan={"name": "monthly"})
     world.db.run(
         "insert into watchkeeper.reports (kind, title, from_time, to_time, formats, requested_at, next_attempt_at, "
@@ -264,6 +265,7 @@ def arguments(db: Db, rpc: str) -> dict[str, Any]:
         "acknowledge_alerts": {"alert_ids": Array([db.value("select id from system_alerts")])},
         "get_metric_series": {"target_id": target, "metric_name": "height",
                               "from_time": now - timedelta(hours=1), "to_time": now, "points": 10},
+        "get_compliance_report": {"from_time": now - timedelta(hours=1), "to_time": now},
         "list_alerts": {"status": "firing", "severity": "critical", "target_id": None, "before": now, "max_rows": 10,
                         "before_id": target},
         "record_system_metric": {"metric_name_param": "cpu", "metric_value_param": 1, "metric_unit_param": "percent",
@@ -310,6 +312,9 @@ def arguments(db: Db, rpc: str) -> dict[str, Any]:
         "settle_report": {"report": {"id": str(making[0]), "lease_id": str(making[1]), "outcome": "making"}},
         "save_objective": {"objective": {"name": "another"}},
         "delete_objective": {"name": "all"},
+        "get_sla_report": {"from_time": now - timedelta(days=1), "to_time": now},
+        "get_sla_close": {"month": "2025-10"},
+        "verify_sla_close": {"month": "2025-10"},
         "apply_config": {"config": {"channels": [{"name": "another", "kind": "chat"}]}, "prune": False,
                          "dry_run": False},
     }  # fmt: skip

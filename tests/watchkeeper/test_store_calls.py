@@ -242,6 +242,7 @@ def test_numbers_for_all_channels_and_how_long_alerts_took(store: Store) -> None
     assert store.save_delivery_settings({"storm_alerts": 10})["storm_alerts"] == 10
     assert store.get_delivery_settings()["storm_alerts"] == 10
     assert isinstance(store.get_alert_latency(), list)
+    assert store.get_uptime_summary(days=7, time_zone="Europe/Berlin")["time_zone"] == "Europe/Berlin"
 
 
 def test_benchmarks_are_recorded_compared_and_watched(store: Store) -> None:
@@ -264,3 +265,79 @@ def test_benchmarks_are_recorded_compared_and_watched(store: Store) -> None:
 
 def test_old_history_is_pruned(store: Store) -> None:
     assert store.prune_history(3650)["more"] is False
+
+
+def test_a_report_is_asked_for_claimed_settled_and_renewed(store: Store) -> None:
+    title = f"calls-{token_hex(4)}"
+    wanted = {"formats": ["csv"], "title": title, "match": {"targets": [title]}}
+    report = store.request_report("2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z", **wanted)
+    claimed = store.claim_report(60)
+    while claimed and claimed["id"] != report["id"]:  # another test's
+        claimed = store.claim_report(60)
+    assert claimed
+    lease = {"id": report["id"], "lease_id": claimed["lease_id"]}
+    assert store.get_report_data(report["id"], claimed["lease_id"])["title"] == title
+    assert store.settle_report({**lease, "outcome": "making", "progress": 50}) == {"settled": True}
+    (found,) = [r for r in store.list_reports(max_rows=50) if r["id"] == report["id"]]
+    assert (found["status"], found["progress"]) == ("making", 50)
+    file = {"format": "csv", "name": "a.csv", "key": "reports/a", "bytes": 1, "sha256": "0" * 64}
+    expires = datetime.now(UTC) + timedelta(hours=1)
+    links = {"links": {"csv": "https://s3/a"}, "links_expire_at": expires.isoformat()}
+    made = {**lease, "outcome": "made", "files": [file], **links}
+    assert store.settle_report(made) == {"settled": True}
+    assert store.settle_report(made) == {"settled": False}
+    assert store.renew_report(report["id"])["status"] == "requested"
+    again = store.claim_report(60)
+    assert again
+    assert again["files"] == [file]
+    assert store.settle_report({**made, "lease_id": again["lease_id"]}) == {"settled": True}
+    assert store.claim_report(60) is None
+
+
+def test_a_plan_of_reports_is_saved_listed_and_deleted(store: Store) -> None:
+    name = f"calls-{token_hex(4)}"
+    assert store.save_report_plan({"name": name})["formats"] == ["html", "pdf", "csv", "json"]
+    assert of(name, store.list_report_plans())[0]["newest"] is None
+    store.delete_report_plan(name)
+    assert of(name, store.list_report_plans()) == []
+
+
+def test_the_figures_of_reports_can_be_read(store: Store) -> None:
+    span = ("2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z")
+    assert store.get_sla_report(*span, {"targets": ["nobody"]})["targets"] == []
+    assert isinstance(store.get_compliance_report(*span), dict)
+
+
+def test_an_objective_is_saved_listed_and_deleted(store: Store, target: Json) -> None:
+    name = f"calls-{token_hex(4)}"
+    saved = store.save_objective({"name": name, "match": {"targets": [target["name"]]}, "percent": 99.95})
+    assert (saved["percent"], saved["window_days"]) == (99.95, 30)
+    (found,) = of(name, store.list_objectives())
+    assert (found["targets"], found["status"]) == (1, "unknown")
+    store.delete_objective(name)
+    assert of(name, store.list_objectives()) == []
+
+
+def test_closed_months_are_listed_and_one_that_is_not_is_refused(store: Store) -> None:
+    assert isinstance(store.list_sla_closes(), list)
+    for ask in (store.get_sla_close, store.verify_sla_close):
+        with pytest.raises(StoreError, match="2020-01 is not closed") as caught:
+            ask("2020-01")
+        assert caught.value.argument == "month"
+
+
+def test_the_books_can_be_closed_again_and_again(store: Store) -> None:
+    while store.roll_up_days()["more"]:
+        pass
+    store.close_months()
+    assert store.close_months()["closed"] == []
+    assert store.roll_up_days() == {"days": 0, "more": False}
+    assert len(store.audit_head()["hash"]) == 64
+
+
+def test_a_change_is_in_the_audit_log_which_is_whole(store: Store, target: Json) -> None:
+    (entry,) = store.list_audit_log("targets", "operator", target["name"], max_rows=5)
+    assert (entry["action"], entry["after"]["id"]) == ("insert", target["id"])
+    assert store.export_audit_log(after_seq=entry["seq"] - 1, max_rows=1)["rows"] == [entry]
+    head = store.audit_head()
+    assert store.verify_audit_log(entry["seq"], [head])["ok"] is True

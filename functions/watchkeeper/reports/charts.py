@@ -25,6 +25,7 @@ KINDS = ("up", "maintenance", "unknown", "down")
 """From the bottom of a bar to its top."""
 NAMES = {"up": "up", "down": "down", "unknown": "unknown", "maintenance": "maintenance"}
 
+WIDEST_BAR = 60.0
 CHAR = 6.1  # the usual width of a character at SIZE, a little more than it needs
 SIZE = 11
 MOST_DAYS, MOST_MONTHS = 93, 48
@@ -109,8 +110,8 @@ def _day_bars(drawing: DayBars, width: int) -> tuple[Iterator[str], float]:
         left, step = 44.0, (width - 46.0) / max(1, len(each))
         yield from _y_axis(left, top, high, width, ("0 %", "50 %", "100 %"))
         for n, bar in enumerate(each):
-            gap = min(3.0, step * 0.2)
-            yield from _stack(bar, left + n * step + gap / 2, top, step - gap, high)
+            gap = max(min(3.0, step * 0.2), step - WIDEST_BAR)
+            yield from _stack(bar, left + n * step + min(gap, 3.0) / 2, top, step - gap, high)
         yield from _x_axis([bar.label for bar in each], left, step, top + high, width)
 
     return shapes(), top + high + 20

@@ -7,11 +7,13 @@ records are shown with the columns that they come with.
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, ConfigDict, Field
 
 from watchkeeper.errors import clean
 from watchkeeper.reports.csv import Row, Value, lines
-from watchkeeper.reports.data import TEXT_CHARS, Alerts, Counted, Incidents, Name, Part, Period, Text
+from watchkeeper.reports.data import TEXT_CHARS, Alerts, Incidents, Name, Part, Period, Text
 from watchkeeper.reports.document import (
     Block,
     Column,
@@ -24,37 +26,63 @@ from watchkeeper.reports.document import (
     table,
 )
 from watchkeeper.reports.figures import NOT_MEASURED, bounds, count, duration, moment, period, several
-from watchkeeper.reports.happened import alert_facts, happened_rows, incident_blocks
+from watchkeeper.reports.happened import alert_facts, happened_rows, incident_blocks, severities
 
 MOST_ROWS = 1000
 MOST_COLUMNS = 7
 
 HOLDS: dict[bool | None, str] = {True: "holds", False: "does not hold", None: "not known"}
 
+HEADINGS = {
+    "members": "Who has access",
+    "access": "Changes of access",
+    "changes": "Changes",
+    "changes.by_table": "Changes by table",
+    "changes.by_actor": "Changes by person",
+}
+
 Record = dict[str, Any]
+
+
+def _ok(status: Any) -> Any:
+    """`ok` and `failed` as the database says it; anything else is not known."""
+    return {"ok": True, "failed": False}.get(status) if isinstance(status, str) else status
 
 
 class Control(Part):
     """A line of the checklist, filled from live facts. `ok` None: it is not known."""
 
-    name: Name = "(no name)"
-    ok: bool | None = None
-    detail: Text = ""
-
-
-class Changes(Part):
-    count: Counted | None = None
-    by_table: tuple[Record, ...] = ()
-    by_actor: tuple[Record, ...] = ()
+    name: Name = Field(default="(no name)", alias="control")
+    ok: Annotated[bool | None, BeforeValidator(_ok)] = Field(default=None, alias="status")
+    detail: Text = Field(default="", alias="evidence")
 
 
 class Compliance(Period):
-    members: tuple[Record, ...] = ()
-    access: tuple[Record, ...] = ()
-    changes: Changes = Changes()
+    """What is not named here is shown as it comes: the database may tell of more than this file knows."""
+
+    model_config = ConfigDict(extra="allow")
+
     incidents: Incidents = Incidents()
     alerts: Alerts = Alerts()
     controls: tuple[Control, ...] = ()
+
+    def sections(self) -> Iterator[tuple[str, list[Record]]]:
+        """Every other part as records under its name: changes.by_table, members."""
+        for name, part in (self.model_extra or {}).items():
+            yield from _sections(name, part)
+
+
+def _sections(name: str, part: object) -> Iterator[tuple[str, list[Record]]]:
+    if not isinstance(part, dict):
+        values = part if isinstance(part, list) else [part]
+        yield name, [value if isinstance(value, dict) else {"value": value} for value in values]
+        return
+    nested = {key: value for key, value in part.items() if isinstance(value, list | dict)}
+    plain = {key: value for key, value in part.items() if key not in nested}
+    if plain:
+        yield name, [plain]
+    for key, value in nested.items():
+        yield from _sections(f"{name}.{key}", value)
 
 
 def document(data: Mapping[str, Any]) -> Document:
@@ -70,19 +98,22 @@ def document(data: Mapping[str, Any]) -> Document:
 
 
 def _about(report: Compliance) -> Iterator[tuple[str, str]]:
-    yield "Period", bounds(report.from_at, report.to_at)
+    yield "From, to", bounds(report.from_at, report.to_at)
     if report.generated_at:
         yield "Made", f"{moment(report.generated_at)} UTC, by Watchkeeper"
 
 
 def _blocks(report: Compliance) -> Iterator[Block]:
     yield _verdict(report)
+    incidents, controls = report.incidents, report.controls
+    holding = sum(1 for control in controls if control.ok)
+    members = dict(report.sections()).get("members")
     yield Facts(
         (
-            Fact("People with access", count(len(report.members))),
-            Fact("Changes recorded", count(report.changes.count)),
-            Fact("Incidents", count(report.incidents.count)),
-            Fact("Time to resolve an incident", duration(report.incidents.mttr_s), "mean (MTTR)"),
+            Fact("Controls that hold", f"{holding:,} of {len(controls):,}" if controls else NOT_MEASURED),
+            Fact("People with access", count(None if members is None else len(members))),
+            Fact("Incidents", count(incidents.count), severities(incidents.by_severity, incidents.open)),
+            Fact("Time to resolve an incident", duration(incidents.mttr_s), "mean (MTTR)"),
             *alert_facts(report.alerts),
         )
     )
@@ -93,10 +124,8 @@ def _blocks(report: Compliance) -> Iterator[Block]:
         [(control.name, HOLDS[control.ok], control.detail) for control in report.controls],
         "No control was examined.",
     )
-    yield from _records("Who has access", report.members, "Nobody is a member.")
-    yield from _records("Changes of access", report.access, "No access was given, changed or taken away.")
-    yield from _records("Changes by table", report.changes.by_table, "Nothing was changed.")
-    yield from _records("Changes by person", report.changes.by_actor, "Nobody changed anything.")
+    for name, records in report.sections():
+        yield from _records(HEADINGS.get(name) or _label(name.replace(".", ": ")), records)
     yield from incident_blocks(report.incidents)
 
 
@@ -118,21 +147,24 @@ def _verdict(report: Compliance) -> Verdict:
     return Verdict("All controls hold", f"{examined}.", "good")
 
 
-def _records(heading: str, records: Sequence[Record], empty: str) -> Iterator[Block]:
+def _records(heading: str, records: Sequence[Record]) -> Iterator[Block]:
     """A table with the columns that the records have."""
     yield Heading(heading)
     if len(records) > MOST_ROWS:
         yield Paragraph(f"The first {MOST_ROWS:,} of {len(records):,} lines.", small=True)
     names = list(dict.fromkeys(key for record in records for key in record))[:MOST_COLUMNS]
     yield table(
-        [_column(name, [record.get(name) for record in records]) for name in names],
+        [
+            _column(name, [record.get(name) for record in records] if n else [])
+            for n, name in enumerate(names)
+        ],
         [[shown(record.get(name)) for name in names] for record in records[:MOST_ROWS]],
-        empty,
     )
 
 
 def _column(name: str, values: Sequence[object]) -> Column:
-    if all(isinstance(value, int) and not isinstance(value, bool) for value in values):
+    """Numbers to the right, but never at the far end of an empty line: not in the first column."""
+    if values and all(isinstance(value, int) and not isinstance(value, bool) for value in values):
         return Column(_label(name), 1, "right")
     return Column(_label(name), 2)
 
@@ -176,16 +208,10 @@ def rows(data: Mapping[str, Any]) -> Iterator[Row]:
     yield from lines("report", "", report.title or "compliance", whole, {"generated_at": report.generated_at})
     for control in report.controls:
         yield from lines("control", "", control.name, whole, {"ok": control.ok, "detail": control.detail})
-    listed = {
-        "member": report.members,
-        "access": report.access,
-        "change_by_table": report.changes.by_table,
-        "change_by_actor": report.changes.by_actor,
-    }
-    for section, records in listed.items():
+    for section, records in report.sections():
         for n, record in enumerate(records, 1):
             values = {clean(key, 60): _value(value) for key, value in record.items()}
-            yield from lines(section, str(n), "", whole, values)
+            yield from lines(clean(section, 60), str(n), "", whole, values)
     yield from happened_rows(report.incidents, report.alerts, whole)
 
 

@@ -58,6 +58,8 @@ def duration(seconds: Decimal | None) -> str:
 def milliseconds(value: Decimal | None) -> str:
     if value is None:
         return NOT_MEASURED
+    if 0 < value < Decimal("0.1"):
+        return f"below{NEAR}0.1{NEAR}ms"
     if value >= 10_000:
         return f"{_rounded(value / 1000, '0.1'):,}{NEAR}s"
     return f"{_rounded(value, '0.1' if value < 10 else '1'):,}{NEAR}ms"

@@ -86,7 +86,7 @@ def _blocks(report: ServiceLevels) -> Iterator[Block]:
 
 def _about(report: ServiceLevels) -> Iterator[tuple[str, str]]:
     yield "Covers", _group(report)
-    yield "Period", bounds(report.from_at, report.to_at)
+    yield "From, to", bounds(report.from_at, report.to_at)
     if report.as_of and report.as_of < report.to_at:
         yield "Figures as of", f"{moment(report.as_of)} UTC; the period was not over"
     yield "Objective", _objective(report.objective)
@@ -147,22 +147,25 @@ def _watched(report: ServiceLevels) -> str:
         ("in maintenance", totals.maintenance_s),
     )
     parts = ", ".join(f"{name} {duration(seconds)}" for name, seconds in kinds)
-    measured = (
-        f" Measured: {share(totals.measured_percent)} of it." if totals.measured_percent is not None else ""
-    )
-    return f"Watched: {duration(totals.watched_s)}{together}. {parts}.{measured}"
+    return f"Watched: {duration(totals.watched_s)}{together}. {parts}."
 
 
 def _verdict(report: ServiceLevels) -> Verdict:
     goal, totals = report.objective, report.totals
     word, tone = MET[totals.met]
+    found = percent(totals.availability_percent)
     if goal is None or goal.percent is None:
-        found = percent(totals.availability_percent)
-        return Verdict("No objective", f"Availability: {found}.", "plain")
+        return Verdict("No objective", f"Availability: {found}.{_measured(report)}", "plain")
     if totals.met is None:
         return Verdict("Not measured", f"Whether {promise(goal.percent)} was reached is not known.", tone)
-    found = percent(totals.availability_percent)
-    return Verdict(f"Objective {word}", f"{found} available, {promise(goal.percent)} promised.", tone)
+    text = f"{found} available, {promise(goal.percent)} promised.{_measured(report)}"
+    return Verdict(f"Objective {word}", text, tone)
+
+
+def _measured(report: ServiceLevels) -> str:
+    """A good figure of a short time is not a good month."""
+    measured = report.totals.measured_percent
+    return "" if measured is None else f" Of the time watched, {share(measured)} was measured."
 
 
 def _tone(report: ServiceLevels) -> Tone:

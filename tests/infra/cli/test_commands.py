@@ -165,6 +165,10 @@ def test_a_wrong_command_exits_with_two(command: Command, words: list[str]) -> N
         ["silences", "preview"],
         ["heartbeats"],
         ["latency"],
+        ["slo"],
+        ["sla"],
+        ["closes"],
+        ["closes", "verify"],
         ["members"],
     ],
 )

@@ -209,6 +209,11 @@ def test_what_is_exported_can_be_applied() -> None:
     assert loads(dump(found), CATALOG).data == found
 
 
+def test_settings_of_which_there_is_one_are_written_in_order_with_their_nulls() -> None:
+    text = dump({"incident_settings": {"network_targets": None, "match": {}, "enabled": True}})
+    assert text.endswith("incident_settings:\n  enabled: true\n  match: {}\n  network_targets: null\n")
+
+
 def test_an_export_of_nothing_can_be_applied() -> None:
     assert loads(dump({section: [] for section in SECTIONS}), CATALOG).data == {"targets": []}
 

@@ -91,3 +91,28 @@ def test_a_project_that_is_down_is_unknown(
     code, out, err = run(capsys, "status")
     assert (code, out) == (2, "")
     assert err.startswith("unknown: Supabase did not answer at http://127.0.0.1:9 ")
+
+
+@pytest.mark.parametrize("kind", ["sla", "compliance"])
+@pytest.mark.parametrize("format_", ["html", "pdf", "csv", "json"])
+def test_a_report_of_what_is_really_there_is_written(
+    folder: Path, name: str, capsys: pytest.CaptureFixture[str], kind: str, format_: str
+) -> None:
+    (folder / "my.yaml").write_text(f"targets: [{{name: {name}, endpoint: 'http://127.0.0.1:9/'}}]\n")
+    assert run(capsys, "apply", "my.yaml")[0] == 0
+    span = ("--from", "2026-01-01", "--to", "2035-01-01")
+    code, out, _ = run(capsys, "report", *span, "--kind", kind, "--format", format_, "-o", "report")
+    assert (code, out.startswith("wrote report (")) == (0, True)
+    body = (folder / "report").read_bytes()
+    assert body.startswith(b"%PDF-") if format_ == "pdf" else name.encode() in body or kind == "compliance"
+
+
+def test_a_report_is_asked_for_and_listed(
+    folder: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert folder
+    words = ("--from", "2026-01-01", "--to", "2026-02-01", "--title", name, "--format", "csv")
+    code, out, _ = run(capsys, "reports", "request", *words)
+    assert code == 0
+    assert name in run(capsys, "reports")[1]
+    assert run(capsys, "reports", "renew", out.split()[0])[2].startswith("refused: report_id: it is ")

@@ -42,6 +42,16 @@ def test_controls_are_summed_up_and_unknown_is_not_good(
     assert (summary.word, summary.text, summary.tone) == (word, text, tone)
 
 
+def test_page_one_counts_people_and_controls() -> None:
+    (facts,) = [block for block in made().blocks if isinstance(block, Facts)]
+    found = {fact.label: fact.value for fact in facts.facts}
+    assert (found["Controls that hold"], found["People with access"], found["Incidents"]) == (
+        "2 of 3",
+        "2",
+        "2",
+    )
+
+
 def test_the_checklist_says_what_was_found() -> None:
     assert table(made(), "Controls").rows == (
         ("Row-level security covers every table", "holds", "58 of 58 tables"),
@@ -74,10 +84,19 @@ def test_very_many_records_are_counted() -> None:
 
 def test_nothing_is_said_in_words() -> None:
     month = samples.sla()
-    document = compliance.document({"from": month["from"], "to": month["to"]})
-    assert table(document, "Who has access").empty == "Nobody is a member."
+    document = compliance.document({"from": month["from"], "to": month["to"], "access": [], "close": None})
+    assert table(document, "Changes of access") == Table((), (), "None.")
     (facts,) = [block for block in document.blocks if isinstance(block, Facts)]
-    assert {fact.label: fact.value for fact in facts.facts}["Changes recorded"] == "not measured"
+    assert {fact.value for fact in facts.facts} == {"not measured"}
+
+
+def test_what_the_database_tells_beyond_that_is_shown_as_it_comes() -> None:
+    tokens = {"active": 3, "oldest_at": "2026-01-02T00:00:00Z", "by_role": {"ingest": 2}, "names": ["a", "b"]}
+    document = made(tokens=tokens, note="written by hand")
+    assert table(document, "Tokens").rows == (("3", "2026-01-02 00:00:00"),)
+    assert table(document, "Tokens: by role").rows == (("2",),)
+    assert table(document, "Tokens: names").rows == (("a",), ("b",))
+    assert table(document, "Note").rows == (("written by hand",),)
 
 
 @pytest.mark.parametrize(
@@ -100,11 +119,11 @@ def test_values_of_records_are_told_in_words(value: object, text: str) -> None:
 
 def test_every_record_is_a_row_for_a_spreadsheet() -> None:
     found = {(row.section, row.id, row.measure): row.value for row in compliance.rows(samples.compliance())}
-    assert found["member", "2", "email"] == "björn@example.org"
-    assert found["change_by_table", "1", "update"] == 30
+    assert found["members", "2", "email"] == "björn@example.org"
+    assert found["changes.by_table", "1", "update"] == 30
     assert found["alert", "", "delivered_30_s_percent"] == 100
     assert {row.section for row in compliance.rows(samples.compliance())} >= {
         "control",
         "access",
-        "change_by_actor",
+        "changes.by_actor",
     }

@@ -67,6 +67,7 @@ def test_a_length_of_time_is_told_to_the_second(seconds: str | None, text: str) 
     [
         (None, "not measured"),
         ("0", "0.0 ms"),
+        ("0.001", "below 0.1 ms"),
         ("1.26", "1.3 ms"),
         ("120.5", "121 ms"),
         ("9999", "9,999 ms"),

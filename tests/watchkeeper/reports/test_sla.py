@@ -53,7 +53,7 @@ def test_page_one_answers_what_a_customer_asks() -> None:
     (verdict,) = every(document, Verdict)
     assert (verdict.word, said(verdict.text), verdict.tone) == (
         "Objective met",
-        "99.9812 % available, 99.9 % promised.",
+        "99.9812 % available, 99.9 % promised. Of the time watched, 99.64 % was measured.",
         "good",
     )
     assert facts(document) == {
@@ -66,7 +66,7 @@ def test_page_one_answers_what_a_customer_asks() -> None:
         "Acknowledged within 5 min": ("75 %", "6 of 8 alerts"),
         "Delivered within 30 s": ("100 %", "8 of 8 alerts"),
     }
-    assert [label for label, _ in document.about] == ["Covers", "Period", "Objective", "Made"]
+    assert [label for label, _ in document.about] == ["Covers", "From, to", "Objective", "Made"]
 
 
 def test_an_objective_that_was_missed_says_by_how_much() -> None:
@@ -111,7 +111,10 @@ def test_time_in_which_nothing_was_measured_has_no_downtime_to_tell_of() -> None
 def test_without_an_objective_nothing_was_met() -> None:
     document = made(objective=None)
     (verdict,) = every(document, Verdict)
-    assert (verdict.word, said(verdict.text)) == ("No objective", "Availability: 99.9812 %.")
+    assert (verdict.word, said(verdict.text)) == (
+        "No objective",
+        "Availability: 99.9812 %. Of the time watched, 99.64 % was measured.",
+    )
     assert facts(document)["Availability"] == ("99.9812 %", "no objective")
 
 
