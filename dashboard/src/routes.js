@@ -17,6 +17,11 @@ export const routes = [
   { path: "/targets/:id", name: "target", nav: "targets", right: "read", load: () => import("./views/target.js") },
   // What a message about a report links to.
   { path: "/reports/:id", name: "report", nav: "uptime", right: "read", load: () => import("./views/reports.js") },
+  { path: "/channels", name: "channels", right: "read", load: () => import("./views/channels.js") },
+  { path: "/channels/routes", name: "routing", nav: "channels", right: "read", load: () => import("./views/routing.js") },
+  { path: "/channels/oncall", name: "oncall", nav: "channels", right: "read", load: () => import("./views/oncall.js") },
+  { path: "/channels/silences", name: "silences", nav: "channels", right: "read", load: () => import("./views/silences.js") },
+  { path: "/channels/heartbeats", name: "heartbeats", nav: "channels", right: "read", load: () => import("./views/heartbeats.js") },
   { path: "/audit", name: "audit", right: "audit", load: () => import("./views/audit.js") },
   { path: "/members", name: "members", right: "manage", load: () => import("./views/members.js") },
   { path: "/system", name: "system", right: "read", load: () => import("./views/system.js") },
