@@ -5,7 +5,7 @@ import { Problem } from "./api.js";
 import { listen, match } from "./router.js";
 import { Screen } from "./screen.js";
 import { head } from "./parts/head.js";
-import { page } from "./parts/page.js";
+import { closeHelp, page } from "./parts/page.js";
 import { words } from "./words.js";
 
 
@@ -119,6 +119,10 @@ export class App {
 
   /** Hidden pages rest; shown again, they catch up at once. */
   lookedAt() {
+    if (document.hidden) {
+      clearTimeout(this.timer);
+      this.screen?.rest();
+    }
     if (document.hidden || this.state !== "signed_in") return;
     if (!this.me) return void this.enter();
     if (this.may("read")) void this.refreshHealth();
@@ -131,7 +135,8 @@ export class App {
     const found = match(this.routes, url.pathname) ?? match(this.routes, "/nowhere");
     if (!found) return;
     const same = this.screen && this.screen.name === found.route.name && this.screen.url.pathname === url.pathname;
-    const { view } = await found.route.load();
+    const { view } = await found.route.load().catch(() => ({ view: null }));
+    if (!view) return this.complain(new Error(words.states.outdated));
     const before = this.screen;
     before?.close();
     this.screen = new Screen(this, view, found.route.name, found.params, url);
@@ -184,8 +189,10 @@ export class App {
     const typing = event.composedPath().some((each) => each instanceof HTMLElement && /^(INPUT|TEXTAREA|SELECT)$/.test(each.tagName));
     if (event.metaKey || event.ctrlKey || event.altKey || typing || document.querySelector("dialog[open]:not(.help)")) return;
     const goes = words.nav.find((each) => each.key === event.key && this.screenMay(each.name));
-    if (event.key === "?") this.helpOpen = !this.helpOpen;
-    else if (event.key === "Escape" && (this.helpOpen || this.menuOpen)) this.helpOpen = this.menuOpen = false;
+    if (this.helpOpen && ["?", "Escape"].includes(event.key)) closeHelp();
+    else if (event.key === "?") this.helpOpen = true;
+    else if (event.key === "Escape" && this.menuOpen) this.menuOpen = false;
+    else if (this.helpOpen) return;
     else if (event.key === "r" && this.screen) void this.screen.refresh();
     else if (goes) void this.open(goes.path);
     else if (this.screen?.view.shortcuts?.[event.key]) this.screen.view.shortcuts[event.key](this.screen);

@@ -31,6 +31,10 @@ export class Screen {
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     this.timer = undefined;
     this.closed = false;
+    /** How much that was done here has no answer yet. */
+    this.acting = 0;
+    /** @type {Promise<any>} the answer to what was done last */
+    this.last = Promise.resolve();
   }
 
   /** Asks for the data; an older answer never replaces a newer one. */
@@ -40,13 +44,13 @@ export class Screen {
     const at = new Date();
     try {
       const data = await this.view.load(this.app, this.params, this.query, this.data);
-      if (this.closed || turn < this.shown) return;
+      if (this.closed || turn < this.shown || this.acting) return;
       this.shown = turn;
       this.data = data;
       this.at = at;
       this.problem = null;
     } catch (error) {
-      if (this.closed || turn < this.shown) return;
+      if (this.closed || turn < this.shown || this.acting) return;
       this.shown = turn;
       this.problem = /** @type {any} */ (error);
     } finally {
@@ -64,24 +68,28 @@ export class Screen {
     if (every !== null && !document.hidden && !this.closed) this.timer = setTimeout(() => this.refresh(), every * 1000);
   }
 
-  /** Shows the change at once, takes it back with a message if it is refused.
+  /** Shows the change at once, takes it back with a message if it is refused. What is done next waits for the answer.
    * @param {(data: any) => any} patch  returns the data as it will be
    * @param {() => Promise<any>} call
-   * @param {string} [done]  what to say when it is done */
+   * @param {string | ((answer: any) => string)} [done]  what to say when it is done */
   async act(patch, call, done) {
     const before = this.data;
     const patched = patch(structuredClone(before));
     this.data = patched;
-    // What was asked for before the change does not know of it.
-    this.shown = ++this.asked;
+    this.acting += 1;
     this.app.draw();
+    const turn = this.last.then(call);
+    this.last = turn.catch(() => {});
     try {
-      await call();
-      if (done) this.app.say(done);
+      const answer = await turn;
+      if (done) this.app.say(typeof done === "string" ? done : done(answer));
     } catch (error) {
       if (this.data === patched) this.data = before;
       this.app.complain(/** @type {any} */ (error));
     }
+    this.acting -= 1;
+    // What was asked for before the answer may not know of the change.
+    this.shown = ++this.asked;
     await this.refresh();
   }
 
@@ -91,8 +99,13 @@ export class Screen {
     this.app.draw();
   }
 
+  /** No refresh by itself until the next one that is asked for. */
+  rest() {
+    clearTimeout(this.timer);
+  }
+
   close() {
     this.closed = true;
-    clearTimeout(this.timer);
+    this.rest();
   }
 }

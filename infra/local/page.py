@@ -58,13 +58,12 @@ class Page:
         command: list[str | Path] = [PYTHON, "-m", "infra.local.page", str(port), self._config]
         self.process = Process("page", command, state, cwd=ROOT)
 
-    def start(self) -> None:
-        """Starts it and waits until it listens."""
+    def start(self, **settings: object) -> None:
+        """Starts it and waits until it listens. The settings go before those of dashboard/config.json."""
         usual = json.loads((DASHBOARD / "config.json").read_text())
         # The local API sends no mail, so it offers no links.
-        write_private(
-            self._config, json.dumps({**usual, **self._settings, "sign_in": ["password"]}, indent=2)
-        )
+        told = {**usual, **self._settings, "sign_in": ["password"], **settings}
+        write_private(self._config, json.dumps(told, indent=2))
         self.process.start()
         self.process.wait_until(lambda: accepts(self.port))
 

@@ -27,7 +27,8 @@ export const view = {
   load: async (app, _params, query, before) => {
     const asked = { status: tabOf(query) === "resolved" ? "resolved" : "firing", severity: query.get("severity"), max_rows: PAGE };
     const rows = await app.ask("list_alerts", asked);
-    return merged(before, { key: JSON.stringify(asked), rows, page: PAGE });
+    const data = merged(before, { key: JSON.stringify(asked), rows, page: PAGE });
+    return reached(app, data, asked, (each) => fits(each, tabOf(query), ""));
   },
   render: (screen) => {
     const tab = tabOf(screen.query);
@@ -45,6 +46,17 @@ export const view = {
   },
   shortcuts: { ...walking, a: (screen) => acknowledgeFocused(screen), x: (screen) => selectFocused(screen) },
 };
+
+/** Firing and acknowledged come in one list: goes on until a row is of this tab, so that none is overlooked behind the others.
+ * @param {import("../app.js").App} app @param {{rows: any[], full: boolean}} data @param {object} asked @param {(alert: any) => boolean} wanted */
+async function reached(app, data, asked, wanted) {
+  while (!data.full && !data.rows.some(wanted)) {
+    const last = data.rows[data.rows.length - 1];
+    const next = await app.ask("list_alerts", { ...asked, before: last.created_at, before_id: last.id });
+    data = { ...data, rows: [...data.rows, ...next], full: next.length < PAGE };
+  }
+  return data;
+}
 
 /** @param {import("../screen.js").Screen} screen @param {string} tab @param {string} text */
 function filters(screen, tab, text) {
@@ -103,8 +115,14 @@ async function acknowledge(screen, alerts) {
       return data;
     },
     () => screen.app.ask("acknowledge_alerts", { alert_ids: ids }),
-    words.alerts.acknowledged(count(ids.length, "alert")),
+    outcome,
   );
+}
+
+/** What others took meanwhile is theirs, and said so. @param {{acknowledged: number, left: number}} answer */
+function outcome({ acknowledged, left }) {
+  const mine = acknowledged || !left ? words.alerts.acknowledged(count(acknowledged, "alert")) : "";
+  return `${mine} ${left ? words.alerts.taken(count(left, "alert")) : ""}`.trim();
 }
 
 /** @param {import("../screen.js").Screen} screen */

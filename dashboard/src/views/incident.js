@@ -58,15 +58,21 @@ function actions(screen, incident) {
   const mine = incident.assigned_to_email === app.me.email;
   return html`<p class="bar">
     ${nextStatuses(incident.status).map((next, n) => html`<button class=${n ? "" : "primary"} @click=${() => move(screen, incident, next)}>${words.incident.moves[next]}</button>`)}
-    ${mine || !app.me.email ? nothing : html`<button @click=${() => assign(screen, incident, app.me.email)}>${words.incident.take}</button>`}
+    ${mine || !app.me.email ? nothing : html`<button @click=${() => assign(screen, app.me.email)}>${words.incident.take}</button>`}
     <button @click=${() => change(screen, incident)}>${words.incident.change}</button>
   </p>`;
 }
 
+/** Changes the version that is shown, and takes over the new one, so that the next change builds upon it.
+ * @param {import("../screen.js").Screen} screen @param {string} rpc @param {Record<string, unknown>} args */
+async function tell(screen, rpc, args) {
+  const { version } = await screen.app.ask(rpc, { incident_id: screen.data.id, version: screen.data.version, ...args });
+  screen.data.version = version;
+}
+
 /** @param {import("../screen.js").Screen} screen @param {any} incident @param {string} next */
 async function move(screen, incident, next) {
-  const call = (/** @type {string | null} */ notes) =>
-    screen.app.ask("update_incident_status", { incident_id: incident.id, status: next, notes, version: incident.version });
+  const call = (/** @type {string | null} */ notes) => tell(screen, "update_incident_status", { status: next, notes });
   if (!wantsNote(incident.status, next)) return screen.act((data) => Object.assign(data, { status: next }), () => call(null));
   await ask({
     title: words.incident.moves[next],
@@ -77,11 +83,11 @@ async function move(screen, incident, next) {
   await screen.refresh();
 }
 
-/** @param {import("../screen.js").Screen} screen @param {any} incident @param {string | null} email */
-function assign(screen, incident, email) {
+/** @param {import("../screen.js").Screen} screen @param {string | null} email */
+function assign(screen, email) {
   return screen.act(
     (data) => Object.assign(data, { assigned_to_email: email }),
-    () => screen.app.ask("assign_incident", { incident_id: incident.id, email, version: incident.version }),
+    () => tell(screen, "assign_incident", { email }),
   );
 }
 
@@ -96,11 +102,9 @@ async function change(screen, incident) {
     ],
     act: words.save,
     submit: async ({ severity, email, systems: listed }) => {
-      const of = (/** @type {any} */ latest) => ({ incident_id: latest.id, version: latest.version });
-      let latest = incident;
-      if (severity !== incident.severity) latest = await screen.app.ask("change_incident_severity", { ...of(latest), severity });
-      if (email.trim() !== (incident.assigned_to_email ?? "")) latest = await screen.app.ask("assign_incident", { ...of(latest), email: email.trim() || null });
-      if (systems(listed).join() !== incident.affected_systems.join()) await screen.app.ask("set_affected_systems", { ...of(latest), affected_systems: systems(listed) });
+      if (severity !== incident.severity) await tell(screen, "change_incident_severity", { severity });
+      if (email.trim() !== (incident.assigned_to_email ?? "")) await tell(screen, "assign_incident", { email: email.trim() || null });
+      if (systems(listed).join() !== incident.affected_systems.join()) await tell(screen, "set_affected_systems", { affected_systems: systems(listed) });
     },
   });
   await screen.refresh();
@@ -176,7 +180,7 @@ async function savePostmortem(screen, event) {
   const postmortem = String(new FormData(/** @type {HTMLFormElement} */ (event.target)).get("postmortem"));
   screen.kept.draft = postmortem;
   try {
-    await screen.app.ask("save_postmortem", { incident_id: screen.data.id, postmortem, version: screen.data.version });
+    await tell(screen, "save_postmortem", { postmortem });
     screen.keep({ draft: undefined });
     screen.app.say(words.incident.saved);
   } catch (error) {
