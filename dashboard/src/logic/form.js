@@ -20,7 +20,7 @@ import { words } from "../words.js";
 /** What was typed, by path. @typedef {Record<string, string | boolean | number | string[]>} Draft */
 
 /** @type {Record<string, string>} */
-const SHORT = { url: "URL", tls: "TLS", api: "API", id: "ID", arn: "ARN", p2p: "P2P", http: "HTTP" };
+const SHORT = { url: "URL", tls: "TLS", api: "API", id: "ID", arn: "ARN", p2p: "P2P", http: "HTTP", smtp: "SMTP", dsn: "DSN" };
 /** @type {[RegExp, string][]} */
 const UNITS = [[/_s$/, " (seconds)"], [/_ms$/, " (ms)"], [/_percent$/, " (%)"], [/_bytes$/, " (bytes)"]];
 
@@ -206,6 +206,13 @@ export function refusal(message, argument) {
   const head = at === -1 ? "" : message.slice(0, at).replace(/\[(\d+)\]/g, ".$1");
   if (head !== argument && !head.startsWith(`${argument}.`)) return { path: "", text: message };
   return { path: head.slice(argument.length + 1), text: message.slice(at + 2) };
+}
+
+/** A refusal as it reads beside its field: the part within it, and no pattern that only machines read. @param {string} inside @param {string} text */
+export function readable(inside, text) {
+  const pattern = /^must match .* \(is (.*)\)$/s.exec(text);
+  const said = pattern ? words.form.pattern(pattern[1]) : text;
+  return /^\d+$/.test(inside) ? words.form.line(Number(inside) + 1, said) : inside ? `${inside}: ${said}` : said;
 }
 
 /** The field beside which it belongs: itself, or the nearest that holds it; "" is the whole form. @param {string} path @param {Field[]} fields @param {Draft} draft */

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { documentOf, draftOf, fieldsOf, flat, labelOf, placed, placeholder, refusal, without } from "./form.js";
+import { documentOf, draftOf, fieldsOf, flat, labelOf, placed, placeholder, readable, refusal, told, without } from "./form.js";
 
 // As pydantic writes it.
 const schema = {
@@ -78,6 +78,14 @@ test("what cannot be read is told beside its field", () => {
 test("none is said where it means something else than nothing", () => {
   assert.equal(draftOf(fields, { critical_blocks: null })["params.critical_blocks"], "none");
   assert.equal(draftOf(fields, { url: null })["params.url"], "");
+});
+
+test("a refusal reads as a person says it", () => {
+  assert.equal(readable("", 'must match ^[a-z (]+$ (is "6")'), 'is not written as it must be (is "6")');
+  assert.equal(readable("1", "must have at least 3 characters (has 1)"), "line 2: must have at least 3 characters (has 1)");
+  assert.equal(readable("room", "is not known"), "room: is not known");
+  assert.equal(told(fields, {}, "params.rules.low.severity", "must be one of x"), "Low, Severity: must be one of x");
+  assert.equal(told(fields, {}, "", "needs more"), "needs more");
 });
 
 /** @type {import("./form.js").Field[]} */

@@ -16,12 +16,12 @@ const name = (known) => ({ path: "name", label: t.name, kind: "text", required: 
 /** @param {string} zone  of who looks @returns {Field} */
 const timeZone = (zone, path = "time_zone") => ({ path, label: t.timeZone, kind: "text", fallback: "UTC", ideas: [...new Set([zone, "UTC"])] });
 
-/** @param {string} [hint] @returns {Field} */
-function match(hint) {
+/** @param {string} hint @param {string} [kindsHint] @returns {Field} */
+function match(hint, kindsHint = "") {
   const list = (/** @type {string} */ each) => /** @type {Field} */ ({ path: `match.${each}`, label: t.match[/** @type {"targets"} */ (each)], kind: "list" });
   return { path: "match", label: t.match.title, kind: "group", hint, fields: [
     { path: "match.min_severity", label: t.match.min_severity, kind: "choice", empty: t.match.any, options: same(["info", "warning", "error", "critical"]) },
-    ...["targets", "networks", "chains"].map(list), { ...list("kinds"), hint: t.match.kindsHint }, list("alert_types"),
+    ...["targets", "networks", "chains"].map(list), { ...list("kinds"), hint: kindsHint }, list("alert_types"),
     { path: "match.labels", label: t.match.labels, kind: "map" },
   ] };
 }
@@ -57,14 +57,14 @@ export function routeFields(channels, escalations, zone, known) {
     name(known),
     { path: "position", label: t.position, kind: "whole", fallback: 100, hint: t.positionHint },
     { path: "enabled", label: words.editor.enabled, kind: "yes", fallback: true },
-    match(t.match.hint),
+    match(t.match.hint, t.match.kindsHint),
     { path: "channels", label: t.channels, kind: "some", options: same(channels) },
     { path: "escalation", label: t.escalation, kind: "choice", empty: words.form.none, options: same(escalations) },
     { path: "group_wait_s", label: t.groupWait, kind: "whole", fallback: 10, hint: t.groupWaitHint },
     { path: "remind_every_s", label: t.remind, kind: "whole", hint: t.remindHint },
     { path: "continue", label: t.goesOn, kind: "yes", fallback: false },
     { path: "hours", label: t.hours, kind: "group", folded: true, hint: t.hoursHint, fields: [
-      { path: "hours.from", label: t.from, kind: "text", fallback: "00:00" }, { path: "hours.to", label: t.to, kind: "text", fallback: "24:00" },
+      { path: "hours.from", label: t.from, kind: "text", fallback: "00:00", hint: t.hourHint }, { path: "hours.to", label: t.to, kind: "text", fallback: "24:00" },
       timeZone(zone, "hours.time_zone"), { path: "hours.days", label: t.days, kind: "some", options: same(DAYS) },
     ] },
   ];
@@ -164,7 +164,13 @@ export function manner(route) {
 /** @param {any} step @param {number} n */
 export function stepWords(step, n) {
   const whom = [...(step.on_call ?? []).map((/** @type {string} */ each) => `${t.onCall.toLowerCase()} ${each}`), ...(step.channels ?? [])].join(", ") || t.nobody;
-  return `${n || step.after_s ? t.afterWords(duration(step.after_s)) : t.atOnce} → ${whom}`;
+  return `${n || step.after_s ? t.afterWords(duration(step.after_s)) : t.atOnce}: ${whom}`;
+}
+
+/** Neither now nor ever again. Its times are local ones of its zone. @param {any} silence @param {Date} now */
+export function isOver(silence, now) {
+  if (silence.active || silence.rrule) return false;
+  return silence.ends_at.replace("T", " ") <= now.toLocaleString("sv-SE", { timeZone: silence.time_zone });
 }
 
 /** @param {any} heartbeat */

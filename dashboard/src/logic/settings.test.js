@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { documentOf, draftOf } from "./form.js";
-import { beatWords, channelFields, escalationFields, heartbeatFields, hoursWords, leadsTo, manner, matchWords, newSilence, rotationFields, routeFields, silenceFields, stepWords } from "./settings.js";
+import { beatWords, channelFields, escalationFields, heartbeatFields, hoursWords, isOver, leadsTo, manner, matchWords, newSilence, rotationFields, routeFields, silenceFields, stepWords } from "./settings.js";
 
 const notifiers = {
   mail: { config_schema: { type: "object", required: ["to"], properties: { to: { type: "array", items: { type: "string" } } } }, secrets: ["password"], required_secrets: ["password"] },
@@ -37,6 +37,13 @@ for (const [kind, fields, document] of kinds) {
   });
 }
 
+test("a silence is over by the clocks of its own zone", () => {
+  const silence = { active: false, rrule: null, ends_at: "2026-07-05T10:00:00", time_zone: "Europe/Berlin" };
+  assert.equal(isOver(silence, new Date("2026-07-05T07:59:59Z")), false);
+  assert.equal(isOver(silence, new Date("2026-07-05T08:00:00Z")), true);
+  assert.equal(isOver({ ...silence, rrule: "FREQ=DAILY" }, new Date("2026-08-05T08:00:00Z")), false);
+});
+
 test("a new silence lasts an hour from now", () => {
   const { starts_at, ends_at } = newSilence(new Date(2026, 0, 5, 9, 30), "UTC");
   assert.deepEqual([starts_at, ends_at], ["2026-01-05T09:30", "2026-01-05T10:30"]);
@@ -52,9 +59,9 @@ test("what a route takes and where it leads is told in words", () => {
 });
 
 test("steps and beats are told in words", () => {
-  assert.equal(stepWords({ after_s: 0, on_call: ["primary"] }, 0), "at once → on call primary");
-  assert.equal(stepWords({ after_s: 300, channels: ["a", "b"] }, 1), "after 5 min → a, b");
-  assert.equal(stepWords({ after_s: 0 }, 0), "at once → nobody");
+  assert.equal(stepWords({ after_s: 0, on_call: ["primary"] }, 0), "at once: on call primary");
+  assert.equal(stepWords({ after_s: 300, channels: ["a", "b"] }, 1), "after 5 min: a, b");
+  assert.equal(stepWords({ after_s: 0 }, 0), "at once: nobody");
   assert.equal(beatWords({ period_s: 3600, grace_s: 300, time_zone: "UTC" }), "every 1 h, 5 min of grace");
   assert.equal(beatWords({ cron: "30 2 * * *", grace_s: 0, time_zone: "UTC" }), "30 2 * * * (UTC), 0 s of grace");
 });

@@ -2,7 +2,7 @@
 // it is kept in this tab until it is saved or discarded.
 import { html, nothing } from "lit-html";
 
-import { documentOf, draftOf, flat, items, placed, placeholder, refusal, without } from "../logic/form.js";
+import { documentOf, draftOf, flat, items, placed, placeholder, readable, refusal, told, without } from "../logic/form.js";
 import { words } from "../words.js";
 
 /** @typedef {import("../logic/form.js").Field} Field */
@@ -67,7 +67,7 @@ export function problemsOf(form, fields) {
   const { path, text } = refusal(form.refused, form.argument);
   const at = placed(path, fields, form.draft);
   // What is missing here is said of the field itself, once.
-  return problems[at] ? problems : { ...problems, [at]: path.startsWith(at) && path !== at && at ? `${path.slice(at.length + 1)}: ${text}` : text };
+  return problems[at] ? problems : { ...problems, [at]: readable(at ? path.slice(at.length + 1) : path, text) };
 }
 
 /**
@@ -81,17 +81,17 @@ export function formPanel(about) {
     ${about.title ? html`<h2>${about.title}</h2>` : nothing}
     ${inputs(screen, name, fields, problems)}
     ${about.inside ?? nothing}
-    ${buttons(screen, name, form, problems, cancel, about.act)}
+    ${buttons(screen, name, form, fields, problems, cancel, about.act)}
   </form>`;
 }
 
-/** @param {import("../screen.js").Screen} screen @param {string} name @param {Form} form @param {Record<string, string>} problems @param {string} cancel @param {string} [act] @param {unknown} [state] */
-export function buttons(screen, name, form, problems, cancel, act = words.save, state = nothing) {
-  const many = Object.keys(problems).filter((each) => each).length;
+/** @param {import("../screen.js").Screen} screen @param {string} name @param {Form} form @param {Field[]} fields @param {Record<string, string>} problems @param {string} cancel @param {string} [act] @param {unknown} [state] */
+export function buttons(screen, name, form, fields, problems, cancel, act = words.save, state = nothing) {
+  const wrong = Object.keys(problems).filter((each) => each);
   return html`
     ${problems[""] && shows(form, "") ? html`<p class="problem" role="alert">${problems[""]}</p>` : nothing}
     <p class="buttons">
-      <span class="grow" role="status">${form.tried && many ? html`<span class="problem">${many === 1 ? Object.values(problems).find((each) => each) : words.form.several(many)}</span>` : state}
+      <span class="grow" role="status">${form.tried && wrong.length ? html`<span class="problem">${wrong.length === 1 ? told(fields, form.draft, wrong[0], problems[wrong[0]]) : words.form.several(wrong.length)}</span>` : state}
         ${form.changed ? html`<br /><small class="dim">${words.form.kept} <button type="button" class="plain link" @click=${() => forget(screen, name)}>${words.form.discard}</button></small>` : nothing}</span>
       <a class="button" href=${cancel}>${words.cancel}</a>
       <button class="primary" ?disabled=${form.busy}>${act}</button>

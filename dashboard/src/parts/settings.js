@@ -48,7 +48,7 @@ export function editor(screen, right, kinds) {
 function form(screen, kind, known) {
   const { what } = kind;
   const start = known ?? kind.start?.() ?? {};
-  const name = `${what} ${known?.[kind.key ?? "name"] ?? ""}`;
+  const name = `${what} ${known?.[kind.key ?? "name"] ?? screen.query.get("target") ?? ""}`;
   const first = !screen.kept.forms?.[name];
   const begin = () => {
     // Which fields there are may depend on what is in the others.

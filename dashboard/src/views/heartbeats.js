@@ -26,8 +26,8 @@ export const view = {
     }]);
     if (form) return html`${tabs(screen, "heartbeats")}${form}`;
     return html`${tabs(screen, "heartbeats")}
-      ${screen.kept.token ? token(screen) : nothing}
       <p class="bar">${adding(screen, "heartbeat")}</p>
+      ${screen.kept.token ? token(screen) : nothing}
       ${screen.data.length ? html`<ul class="rows">${repeat(screen.data, (/** @type {any} */ each) => each.name, (each) => row(screen, each))}</ul>` : empty(words.settings.none.heartbeat)}`;
   },
   shortcuts: { ...walking },
@@ -70,7 +70,7 @@ function token(screen) {
       screen.app.complain(/** @type {any} */ (error));
     }
   };
-  return html`<section class="panel" role="status"><h2>${t.token(name)}</h2>
+  return html`<section class="panel spaced" role="status"><h2>${t.token(name)}</h2>
     <p><code class="lines">${secret}</code></p>
     <p>${t.tokenText}</p>
     <p class="document">${command}</p>

@@ -44,7 +44,7 @@ export const view = {
 /** @param {any} each */
 function onCall(each) {
   return html`<dt>${each.rotation}</dt><dd><strong>${each.person}</strong>
-    ${each.channels.length ? html`<span class="dim">→ ${each.channels.join(", ")}</span>` : badge("warning", t.noChannel)}</dd>`;
+    ${each.channels.length ? html`<span class="dim">${words.settings.through}</span> ${each.channels.join(", ")}` : badge("warning", t.noChannel)}</dd>`;
 }
 
 /** @param {import("../screen.js").Screen} screen @param {any} each */
@@ -58,7 +58,7 @@ function override(screen, each) {
 /** @param {import("../screen.js").Screen} screen @param {any} each */
 function rotation(screen, each) {
   return html`<li><strong>${each.name}</strong>
-    <span class="grow">${each.people.map((/** @type {string} */ person, /** @type {number} */ n) => html`${n ? " → " : ""}${person === each.on_call ? html`<strong>${person}</strong>` : person}`)}
+    <span class="grow">${each.people.map((/** @type {string} */ person, /** @type {number} */ n) => html`${n ? ", " : ""}${person === each.on_call ? html`<strong>${person}</strong>` : person}`)}
       <br /><small class="dim">${t.handsOver(each.shift_days)}, ${each.starts_at.slice(11, 16)} ${each.time_zone}</small></span>
     ${changing(screen, "rotation", each.name, each.name)} ${removing(screen, "rotation", each.name)}</li>`;
 }

@@ -36,7 +36,7 @@ function row(screen, route) {
   return html`<li class=${route.enabled ? "" : "off"}>
     <span class="dim number" title=${words.settings.position}>${route.position}</span>
     <strong>${route.name}</strong>${route.enabled ? nothing : badge("paused")}
-    <span class="grow">${matchWords(route.match)} → ${leadsTo(route)}
+    <span class="grow">${matchWords(route.match)} <span class="dim">${words.settings.goesTo}</span> <strong>${leadsTo(route)}</strong>
       ${manner(route).length ? html`<br /><small class="dim">${manner(route).join(" · ")}</small>` : nothing}</span>
     ${changing(screen, "route", route.name, route.name)} ${removing(screen, "route", route.name)}
   </li>`;

@@ -3,7 +3,7 @@ import { html, nothing } from "lit-html";
 import { repeat } from "lit-html/directives/repeat.js";
 
 import { documentOf } from "../logic/form.js";
-import { matchWords, newSilence, silenceFields } from "../logic/settings.js";
+import { isOver, matchWords, newSilence, silenceFields } from "../logic/settings.js";
 import { badge } from "../parts/badge.js";
 import { ask } from "../parts/dialog.js";
 import { walking } from "../parts/rows.js";
@@ -30,22 +30,30 @@ export const view = {
     if (form) return html`${tabs(screen, "silences")}${form}`;
     return html`${tabs(screen, "silences")}
       <p class="bar">${adding(screen, "silence", "respond")}</p>
-      ${screen.data.length ? html`<ul class="rows">${repeat(screen.data, (/** @type {any} */ each) => each.id, (each) => row(screen, each))}</ul>` : empty(words.settings.none.silence)}`;
+      ${screen.data.length ? html`<ul class="rows">${repeat(sorted(screen.data), (/** @type {any} */ each) => each.id, (each) => row(screen, each))}</ul>` : empty(words.settings.none.silence)}`;
   },
   shortcuts: { ...walking, n: (screen) => void (screen.app.may("respond") && screen.app.open("/channels/silences?new=silence")) },
 };
 
+/** What holds now, what will, what did. @param {any[]} silences */
+function sorted(silences) {
+  const now = new Date();
+  const rank = (/** @type {any} */ each) => (each.active ? 0 : isOver(each, now) ? 2 : 1);
+  return [...silences].sort((a, b) => rank(a) - rank(b) || (rank(a) === 2 ? b.ends_at.localeCompare(a.ends_at) : a.starts_at.localeCompare(b.starts_at)));
+}
+
 /** @param {import("../screen.js").Screen} screen @param {any} silence */
 function row(screen, silence) {
+  const over = isOver(silence, new Date());
   const at = (/** @type {string} */ text) => text.slice(0, 16).replace("T", " ");
-  return html`<li>
-    ${silence.active ? badge("warning", t.active) : badge("paused", t.notYet)}
+  return html`<li class=${over ? "off" : ""}>
+    ${silence.active ? badge("warning", t.active) : badge("paused", over ? t.over : t.notYet)}
     <strong>${silence.comment}</strong>${silence.kind === "maintenance" ? html`<span class="dim">${silence.kind}</span>` : nothing}
     <span class="grow">${matchWords(silence.match)}
       <br /><small class="dim">${at(silence.starts_at)} – ${at(silence.ends_at)} ${silence.time_zone}${silence.rrule ? ` · ${silence.rrule}` : ""}</small></span>
     ${silence.until ? html`<span><span class="dim">${t.until}</span> ${when(silence.until)}</span>` : nothing}
     ${changing(screen, "silence", silence.id, silence.comment, "respond")}
-    ${screen.app.may("respond") ? html`<button class="danger" aria-label=${`${t.end} ${silence.comment}`} @click=${() => end(screen, silence)}>${t.end}</button>` : nothing}
+    ${screen.app.may("respond") && !over ? html`<button class="danger" aria-label=${`${t.end} ${silence.comment}`} @click=${() => end(screen, silence)}>${t.end}</button>` : nothing}
   </li>`;
 }
 

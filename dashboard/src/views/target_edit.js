@@ -39,7 +39,7 @@ export const view = {
           ${problems.checks && form.tried ? html`<p class="problem">${problems.checks}</p>` : nothing}
           ${kindsOf(catalog, form.draft).map((kind) => check(screen, form, kind, problems))}
         </section>
-        <div class="stick">${buttons(screen, NAME, form, problems, back, words.save, verdict(screen, form, all, problems))}</div>
+        <div class="stick">${buttons(screen, NAME, form, all, problems, back, words.save, verdict(screen, form, all, problems))}</div>
       </form>`;
   },
 };
