@@ -135,6 +135,7 @@ export const words = {
     resolveText: "If the trouble is still there, the next evidence opens a new alert.",
     note: "Note",
     openIncident: "Open an incident",
+    silence: "Silence",
   },
   ledger: {
     none: "Nobody was told: no route matched.",

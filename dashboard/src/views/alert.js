@@ -58,6 +58,7 @@ function actions(screen, alert) {
     ${alert.acknowledged ? nothing : html`<button class="primary" @click=${() => acknowledge(screen)}>${words.alerts.acknowledge}</button>`}
     <button @click=${() => resolve(screen, alert)}>${words.alert.resolve}</button>
     <a class="button" href=${`/incidents/new?alert=${alert.id}`}>${words.alert.openIncident}</a>
+    <a class="button" href=${`/channels/silences?${new URLSearchParams({ new: "silence", target: alert.source })}`}>${words.alert.silence}</a>
   </p>`;
 }
 

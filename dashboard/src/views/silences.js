@@ -78,6 +78,7 @@ function previewSoon(screen, draft) {
     if (!Object.keys(problems).length) {
       try {
         found = await screen.app.ask("preview_silence", { silence: { ...silence, comment: silence.comment ?? "…" } });
+        found.everything = !silence.match;
       } catch (error) {
         found = { problem: /** @type {Error} */ (error).message.replace(/^silence\./, "") };
       }
@@ -91,6 +92,7 @@ function preview(found) {
   if (!found) return nothing;
   if (found.problem) return html`<section class="probe" role="status"><p class="problem">${found.problem}</p></section>`;
   return html`<section class="probe" role="status"><h2>${t.preview}</h2>
+    ${found.everything ? html`<p>${badge("warning", t.everything)}</p>` : nothing}
     <p>${t.holds(found.alerts.length)}${found.active ? nothing : html` <strong>${t.notActive}</strong>`}</p>
     <ul>${found.alerts.slice(0, 10).map((/** @type {any} */ each) => html`<li>${badge(ofSeverity(each.severity), each.severity)} <a href=${`/alerts/${each.id}`}>${each.source}: ${each.alert_type}</a> <span class="dim">${each.message}</span></li>`)}
       ${found.alerts.length > 10 ? html`<li class="dim">… ${found.alerts.length - 10}</li>` : nothing}</ul>
