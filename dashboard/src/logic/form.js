@@ -232,7 +232,7 @@ export function told(fields, draft, path, text) {
 
 /** Without the item, and with the others moved up. @param {Draft} draft @param {Field} field @param {number} n @returns {Draft} */
 export function without(draft, field, n) {
-  const value = documentless(draft, field);
+  const value = typedInto(draft, field);
   value.splice(n, 1);
   /** @type {Draft} */
   const left = Object.fromEntries(Object.entries(draft).filter(([path]) => !path.startsWith(`${field.path}.`)));
@@ -242,7 +242,7 @@ export function without(draft, field, n) {
 }
 
 /** What was typed into each of many. @param {Draft} draft @param {Field} field @returns {Draft[]} */
-function documentless(draft, field) {
+function typedInto(draft, field) {
   return items(field, draft).map((_, n) => Object.fromEntries(Object.entries(draft)
     .filter(([path]) => path.startsWith(`${field.path}.${n}.`)).map(([path, typed]) => [path.slice(`${field.path}.${n}.`.length), typed])));
 }

@@ -1,6 +1,7 @@
 // Forms whose fields are data (src/logic/form.js). What was typed outlives refreshes, refusals and a reload of the page:
 // it is kept in this tab until it is saved or discarded.
 import { html, nothing } from "lit-html";
+import { repeat } from "lit-html/directives/repeat.js";
 
 import { documentOf, draftOf, flat, items, placed, placeholder, readable, refusal, told, without } from "../logic/form.js";
 import { words } from "../words.js";
@@ -17,6 +18,7 @@ import { words } from "../words.js";
  * @property {boolean} changed
  * @property {boolean} busy
  * @property {string} refused    what the database said last
+ * @property {boolean} [live]    the database is asked after each change; else a change takes its refusal away
  * @property {() => void} [after]  what follows a change
  */
 
@@ -55,6 +57,7 @@ function touch(screen, name, path) {
   const form = screen.kept.forms[name];
   form.touched[path] = true;
   form.changed = true;
+  if (!form.live) form.refused = "";
   sessionStorage.setItem(key(screen, name), JSON.stringify(form.draft));
   form.after?.();
   screen.app.draw();
@@ -139,7 +142,7 @@ const idOf = (path) => `f-${path.replace(/[^\w.-]/g, "_")}`;
 
 /** @param {import("../screen.js").Screen} screen @param {string} name @param {Field[]} fields @param {Record<string, string>} problems @returns {unknown} */
 export function inputs(screen, name, fields, problems) {
-  return html`<div class="fields">${fields.map((field) => input(screen, name, field, problems))}</div>`;
+  return html`<div class="fields">${repeat(fields, (field) => field.path, (field) => input(screen, name, field, problems))}</div>`;
 }
 
 /** @param {import("../screen.js").Screen} screen @param {string} name @param {Field} field @param {Record<string, string>} problems */

@@ -88,6 +88,11 @@ export function changing(screen, what, key, called, right = "manage") {
   return screen.app.may(right) ? html`<a class="button" href=${`${screen.url.pathname}?${new URLSearchParams({ [what]: key })}`} aria-label=${`${words.settings.edit} ${called}`}>${words.settings.edit}</a>` : nothing;
 }
 
+/** Its name, which leads to its form for whoever may change it. @param {import("../screen.js").Screen} screen @param {What} what @param {string} key @param {string} called @param {"manage" | "respond"} [right] */
+export function named(screen, what, key, called, right = "manage") {
+  return screen.app.may(right) ? html`<a href=${`${screen.url.pathname}?${new URLSearchParams({ [what]: key })}`} data-row=${key}>${called}</a>` : html`<strong>${called}</strong>`;
+}
+
 /** @param {import("../screen.js").Screen} screen @param {Exclude<What, "silence">} what @param {string} name */
 export function removing(screen, what, name) {
   if (!screen.app.may("manage")) return nothing;

@@ -6,7 +6,7 @@ import { duration } from "../format.js";
 import { beatWords, heartbeatFields } from "../logic/settings.js";
 import { badge } from "../parts/badge.js";
 import { walking } from "../parts/rows.js";
-import { adding, changing, editor, ownZone, plain, removing, tabs } from "../parts/settings.js";
+import { adding, editor, named, ownZone, plain, removing, tabs } from "../parts/settings.js";
 import { empty } from "../parts/states.js";
 import { when } from "../parts/time.js";
 import { shown } from "../status.js";
@@ -37,13 +37,13 @@ export const view = {
 function row(screen, heartbeat) {
   return html`<li>
     ${badge(shown(heartbeat.status, screen.app.away))}
-    <strong>${heartbeat.name}</strong>
+    ${named(screen, "heartbeat", heartbeat.name, heartbeat.name)}
     <span class="grow dim">${beatWords(heartbeat)}</span>
     <span>${heartbeat.last_event ? html`<span class="dim">${t.last}</span> ${heartbeat.last_event} ${when(heartbeat.last_event_at)}${heartbeat.last_duration_s === null ? nothing : html` <span class="dim">${t.took} ${duration(Number(heartbeat.last_duration_s))}</span>`}`
       : html`<span class="dim">${t.never}</span>`}</span>
     ${heartbeat.paused ? nothing : html`<span><span class="dim">${t.due}</span> ${when(heartbeat.due_at)}</span>`}
     ${screen.app.may("manage") ? html`<button aria-label=${`${heartbeat.paused ? t.resume : t.pause} ${heartbeat.name}`} @click=${() => pause(screen, heartbeat)}>${heartbeat.paused ? t.resume : t.pause}</button>` : nothing}
-    ${changing(screen, "heartbeat", heartbeat.name, heartbeat.name)} ${removing(screen, "heartbeat", heartbeat.name)}
+    ${removing(screen, "heartbeat", heartbeat.name)}
   </li>`;
 }
 

@@ -6,9 +6,11 @@ import { exact } from "../format.js";
 import { escalationFields, rotationFields, stepWords } from "../logic/settings.js";
 import { badge } from "../parts/badge.js";
 import { ask } from "../parts/dialog.js";
-import { adding, changing, editor, edits, names, ownZone, removing, tabs } from "../parts/settings.js";
+import { walking } from "../parts/rows.js";
+import { adding, editor, edits, named, names, ownZone, removing, tabs } from "../parts/settings.js";
 import { empty } from "../parts/states.js";
 import { when } from "../parts/time.js";
+import { shown } from "../status.js";
 import { words } from "../words.js";
 
 const t = words.oncall;
@@ -39,6 +41,7 @@ export const view = {
       <section><div class="title"><h2>${t.escalations}</h2>${adding(screen, "escalation")}</div>
         ${escalations.length ? html`<ul class="rows">${repeat(escalations, (/** @type {any} */ each) => each.name, (each) => escalation(screen, each))}</ul>` : empty(words.settings.none.escalation)}</section>`;
   },
+  shortcuts: { ...walking },
 };
 
 /** @param {any} each */
@@ -49,7 +52,7 @@ function onCall(each) {
 
 /** @param {import("../screen.js").Screen} screen @param {any} each */
 function override(screen, each) {
-  return html`<li>${each.active ? badge("ok", words.silences.active) : badge("paused", words.silences.notYet)}
+  return html`<li>${each.active ? badge(shown("ok", screen.app.away), words.silences.active) : badge("paused", words.silences.notYet)}
     <strong>${each.person}</strong><span class="grow">${each.rotation}</span>
     <span>${each.active ? html`<span class="dim">${t.until}</span> ${when(each.to_time)}` : html`<span class="dim">${t.from}</span> ${exact(each.from_time)} – ${exact(each.to_time)}`}</span>
     ${screen.app.may("respond") ? html`<button class="danger" @click=${() => end(screen, each)}>${t.end}</button>` : nothing}</li>`;
@@ -57,18 +60,18 @@ function override(screen, each) {
 
 /** @param {import("../screen.js").Screen} screen @param {any} each */
 function rotation(screen, each) {
-  return html`<li><strong>${each.name}</strong>
+  return html`<li>${named(screen, "rotation", each.name, each.name)}
     <span class="grow">${each.people.map((/** @type {string} */ person, /** @type {number} */ n) => html`${n ? ", " : ""}${person === each.on_call ? html`<strong>${person}</strong>` : person}`)}
       <br /><small class="dim">${t.handsOver(each.shift_days)}, ${each.starts_at.slice(11, 16)} ${each.time_zone}</small></span>
-    ${changing(screen, "rotation", each.name, each.name)} ${removing(screen, "rotation", each.name)}</li>`;
+    ${removing(screen, "rotation", each.name)}</li>`;
 }
 
 /** @param {import("../screen.js").Screen} screen @param {any} each */
 function escalation(screen, each) {
-  return html`<li><strong>${each.name}</strong>
+  return html`<li>${named(screen, "escalation", each.name, each.name)}
     <ol class="grow steps">${each.steps.map((/** @type {any} */ step, /** @type {number} */ n) => html`<li>${stepWords(step, n)}</li>`)}
       ${each.repeats ? html`<li class="dim">${t.repeats(each.repeats)}</li>` : nothing}</ol>
-    ${changing(screen, "escalation", each.name, each.name)} ${removing(screen, "escalation", each.name)}</li>`;
+    ${removing(screen, "escalation", each.name)}</li>`;
 }
 
 /** @param {import("../screen.js").Screen} screen */

@@ -5,7 +5,7 @@ import { repeat } from "lit-html/directives/repeat.js";
 import { leadsTo, manner, matchWords, routeFields } from "../logic/settings.js";
 import { badge } from "../parts/badge.js";
 import { walking } from "../parts/rows.js";
-import { adding, changing, editor, edits, names, ownZone, removing, tabs } from "../parts/settings.js";
+import { adding, editor, edits, named, names, ownZone, removing, tabs } from "../parts/settings.js";
 import { empty } from "../parts/states.js";
 import { words } from "../words.js";
 
@@ -35,9 +35,9 @@ export const view = {
 function row(screen, route) {
   return html`<li class=${route.enabled ? "" : "off"}>
     <span class="dim number" title=${words.settings.position}>${route.position}</span>
-    <strong>${route.name}</strong>${route.enabled ? nothing : badge("paused")}
+    ${named(screen, "route", route.name, route.name)}${route.enabled ? nothing : badge("paused")}
     <span class="grow">${matchWords(route.match)} <span class="dim">${words.settings.goesTo}</span> <strong>${leadsTo(route)}</strong>
       ${manner(route).length ? html`<br /><small class="dim">${manner(route).join(" · ")}</small>` : nothing}</span>
-    ${changing(screen, "route", route.name, route.name)} ${removing(screen, "route", route.name)}
+    ${removing(screen, "route", route.name)}
   </li>`;
 }

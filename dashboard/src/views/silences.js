@@ -7,7 +7,7 @@ import { isOver, matchWords, newSilence, silenceFields } from "../logic/settings
 import { badge } from "../parts/badge.js";
 import { ask } from "../parts/dialog.js";
 import { walking } from "../parts/rows.js";
-import { adding, changing, editor, ownZone, tabs } from "../parts/settings.js";
+import { adding, editor, named, ownZone, tabs } from "../parts/settings.js";
 import { empty } from "../parts/states.js";
 import { when } from "../parts/time.js";
 import { ofSeverity } from "../status.js";
@@ -48,11 +48,10 @@ function row(screen, silence) {
   const at = (/** @type {string} */ text) => text.slice(0, 16).replace("T", " ");
   return html`<li class=${over ? "off" : ""}>
     ${silence.active ? badge("warning", t.active) : badge("paused", over ? t.over : t.notYet)}
-    <strong>${silence.comment}</strong>${silence.kind === "maintenance" ? html`<span class="dim">${silence.kind}</span>` : nothing}
+    ${named(screen, "silence", silence.id, silence.comment, "respond")}${silence.kind === "maintenance" ? html`<span class="dim">${silence.kind}</span>` : nothing}
     <span class="grow">${matchWords(silence.match)}
       <br /><small class="dim">${at(silence.starts_at)} – ${at(silence.ends_at)} ${silence.time_zone}${silence.rrule ? ` · ${silence.rrule}` : ""}</small></span>
     ${silence.until ? html`<span><span class="dim">${t.until}</span> ${when(silence.until)}</span>` : nothing}
-    ${changing(screen, "silence", silence.id, silence.comment, "respond")}
     ${screen.app.may("respond") && !over ? html`<button class="danger" aria-label=${`${t.end} ${silence.comment}`} @click=${() => end(screen, silence)}>${t.end}</button>` : nothing}
   </li>`;
 }

@@ -1,5 +1,6 @@
 // Creating and changing a target: a form made from what the functions can do, judged as it is typed, tried out before it is saved.
 import { html, nothing } from "lit-html";
+import { repeat } from "lit-html/directives/repeat.js";
 
 import { basics, fields, kindsOf, params, settings, startOf, targetOf, timing } from "../logic/target_form.js";
 import { told } from "../logic/form.js";
@@ -23,6 +24,7 @@ export const view = {
   render: (screen) => {
     const { catalog, target, names } = screen.data;
     const form = formOf(screen, NAME, "target", () => startOf(catalog, target));
+    form.live = true;
     form.after = () => validateSoon(screen);
     const all = fields(catalog, form.draft, names);
     const problems = problemsOf(form, all);
@@ -37,7 +39,7 @@ export const view = {
         ${chain.length ? inputs(screen, NAME, [{ path: "settings", label: words.editor.settings, kind: "group", folded: true, fields: chain }], problems) : nothing}
         <section><h2>${words.target.checks}</h2>
           ${problems.checks && form.tried ? html`<p class="problem">${problems.checks}</p>` : nothing}
-          ${kindsOf(catalog, form.draft).map((kind) => check(screen, form, kind, problems))}
+          ${repeat(kindsOf(catalog, form.draft), (kind) => kind, (kind) => check(screen, form, kind, problems))}
         </section>
         <div class="stick">${buttons(screen, NAME, form, all, problems, back, words.save, verdict(screen, form, all, problems))}</div>
       </form>`;
@@ -147,7 +149,8 @@ async function test(screen, kind) {
       if (screen.kept.probes?.[kind]?.id === id) show(probe);
     }
   } catch (error) {
-    form.refused = /** @type {Error} */ (error).message;
-    show({ problem: /** @type {Error} */ (error).message });
+    const { message } = /** @type {Error} */ (error);
+    if (message.startsWith("target")) Object.assign(form, { refused: message, tried: true });
+    show({ problem: message });
   }
 }
