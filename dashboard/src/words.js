@@ -86,6 +86,7 @@ export const words = {
       active_accounts: ["active accounts", ""],
     },
     targets: "Targets",
+    allTargets: (/** @type {number} */ n) => `All ${n} targets`,
     noTargets: "Nothing is watched yet. Add a target, or run: watchkeeper apply my.yaml",
     alerts: "Firing now",
     noAlerts: "No alert is firing.",
@@ -529,6 +530,7 @@ export const words = {
     done: "I have it",
     pause: "Pause",
     resume: "Resume",
+    pausedSaid: "Paused: nothing is expected of it.",
   },
   editor: {
     change: "Change the target",

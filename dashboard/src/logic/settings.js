@@ -129,9 +129,12 @@ export function newSilence(now, zone, match = {}) {
 
 // In words --------------------------------------------------------------------------------------------------------
 
+const PARTS = ["min_severity", "targets", "networks", "chains", "kinds", "alert_types", "labels"];
+
 /** What a matcher takes. @param {any} matcher */
 export function matchWords(matcher) {
-  const parts = Object.entries(matcher ?? {}).map(([part, value]) => {
+  const parts = PARTS.filter((part) => matcher?.[part]).map((part) => {
+    const value = matcher[part];
     if (part === "min_severity") return t.match.atLeast(value);
     if (part === "labels") return `${t.match.labels.toLowerCase()} ${Object.entries(value).map(([key, each]) => `${key}=${each}`).join(", ")}`;
     return `${t.match[/** @type {"targets"} */ (part)]?.toLowerCase() ?? part} ${value.join(", ")}`;

@@ -51,7 +51,7 @@ test("a new silence lasts an hour from now", () => {
 
 test("what a route takes and where it leads is told in words", () => {
   assert.equal(matchWords({}), "every alert");
-  assert.equal(matchWords({ min_severity: "error", targets: ["a", "b"], labels: { env: "prod" } }), "error or worse; targets a, b; labels env=prod");
+  assert.equal(matchWords({ labels: { env: "prod" }, targets: ["a", "b"], min_severity: "error" }), "error or worse; targets a, b; labels env=prod");
   assert.equal(leadsTo({ channels: ["chat"], escalation: "ladder" }), "chat, escalation ladder");
   assert.deepEqual(manner({ group_wait_s: 10, remind_every_s: null, continue: false, hours: null }), []);
   assert.equal(manner({ group_wait_s: 60, remind_every_s: 3600, continue: true, hours: { days: ["mon", "tue"], from: "09:00" } }).length, 4);

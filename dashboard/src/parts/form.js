@@ -75,13 +75,13 @@ export function problemsOf(form, fields) {
 
 /**
  * @param {{screen: import("../screen.js").Screen, name: string, form: Form, fields: Field[], title?: unknown, act?: string, cancel: string,
- *   save: (document: any) => Promise<unknown>, inside?: unknown}} about  `inside` stands between the fields and the buttons
+ *   save: (document: any) => Promise<unknown>, inside?: unknown, beside?: unknown}} about  `inside` stands between the fields and the buttons, `beside` the title
  */
 export function formPanel(about) {
   const { screen, name, form, fields, cancel } = about;
   const problems = problemsOf(form, fields);
   return html`<form class="panel form wide" novalidate @submit=${(/** @type {Event} */ event) => submit(event, about)}>
-    ${about.title ? html`<h2>${about.title}</h2>` : nothing}
+    ${about.title ? html`<div class="title"><h2>${about.title}</h2>${about.beside ?? nothing}</div>` : nothing}
     ${inputs(screen, name, fields, problems)}
     ${about.inside ?? nothing}
     ${buttons(screen, name, form, fields, problems, cancel, about.act)}

@@ -4,7 +4,7 @@ import { html, nothing } from "lit-html";
 import { documentOf, draftOf } from "../logic/form.js";
 import { words } from "../words.js";
 import { ask } from "./dialog.js";
-import { formOf, formPanel } from "./form.js";
+import { forget, formOf, formPanel } from "./form.js";
 
 /** @typedef {"channel" | "route" | "rotation" | "escalation" | "silence" | "heartbeat"} What */
 
@@ -63,6 +63,7 @@ function form(screen, kind, known) {
   return formPanel({
     screen, name, form: state, fields: kind.fields(state.draft, Boolean(known)), inside: kind.inside, cancel: screen.url.pathname,
     title: known ? words.settings.change[what] : words.settings.add[what],
+    beside: known && what !== "silence" ? removing(screen, what, known.name, name) : nothing,
     save: (document) => store(screen, kind, known, document),
   });
 }
@@ -93,17 +94,17 @@ export function named(screen, what, key, called, right = "manage") {
   return screen.app.may(right) ? html`<a href=${`${screen.url.pathname}?${new URLSearchParams({ [what]: key })}`} data-row=${key}>${called}</a>` : html`<strong>${called}</strong>`;
 }
 
-/** @param {import("../screen.js").Screen} screen @param {Exclude<What, "silence">} what @param {string} name */
-export function removing(screen, what, name) {
-  if (!screen.app.may("manage")) return nothing;
+/** @param {import("../screen.js").Screen} screen @param {Exclude<What, "silence">} what @param {string} name @param {string} formName */
+function removing(screen, what, name, formName) {
   const remove = async () => {
     const sure = await ask({ title: words.settings.removeTitle(name), text: words.settings.removeText[what], act: words.settings.remove, danger: true,
       submit: () => screen.app.ask(`delete_${what}`, { name }) });
     if (!sure) return;
     screen.app.say(words.settings.removed(name));
-    await screen.refresh();
+    forget(screen, formName);
+    await screen.app.open(screen.url.pathname, { replace: true });
   };
-  return html`<button class="danger" aria-label=${`${words.settings.remove} ${name}`} @click=${remove}>${words.settings.remove}</button>`;
+  return html`<button type="button" class="danger" @click=${remove}>${words.settings.remove}</button>`;
 }
 
 /** The document without what the list adds to it. @param {import("../logic/form.js").Field[]} fields @param {any} listed */

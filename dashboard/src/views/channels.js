@@ -6,7 +6,7 @@ import { channelFields } from "../logic/settings.js";
 import { badge } from "../parts/badge.js";
 import { ledger } from "../parts/ledger.js";
 import { walking } from "../parts/rows.js";
-import { adding, changing, editor, edits, removing, tabs } from "../parts/settings.js";
+import { adding, changing, editor, edits, tabs } from "../parts/settings.js";
 import { empty } from "../parts/states.js";
 import { when } from "../parts/time.js";
 import { shown } from "../status.js";
@@ -53,7 +53,7 @@ function row(screen, channel) {
       ${channel.last_error && channel.status !== "ok" ? html`<br /><small class="problem">${t.lastError}: ${channel.last_error}</small>` : nothing}</span>
     <span><span class="dim">${t.lastSent}</span> ${when(channel.last_sent_at)}</span>
     ${screen.app.may("manage") ? html`<button ?disabled=${!channel.enabled} aria-label=${`${t.test} ${channel.name}`} @click=${() => test(screen, channel)}>${t.test}</button>` : nothing}
-    ${changing(screen, "channel", channel.name, channel.name)} ${removing(screen, "channel", channel.name)}
+    ${changing(screen, "channel", channel.name, channel.name)}
     ${open ? html`<div class="whole">${told(screen, channel)}<h2>${t.messages}</h2>
       ${screen.data.deliveries.length ? ledger(screen, screen.data.deliveries) : empty(t.noMessages)}</div>` : nothing}
   </li>`;

@@ -6,7 +6,7 @@ import { duration } from "../format.js";
 import { beatWords, heartbeatFields } from "../logic/settings.js";
 import { badge } from "../parts/badge.js";
 import { walking } from "../parts/rows.js";
-import { adding, editor, named, ownZone, plain, removing, tabs } from "../parts/settings.js";
+import { adding, editor, named, ownZone, plain, tabs } from "../parts/settings.js";
 import { empty } from "../parts/states.js";
 import { when } from "../parts/time.js";
 import { shown } from "../status.js";
@@ -43,7 +43,6 @@ function row(screen, heartbeat) {
       : html`<span class="dim">${t.never}</span>`}</span>
     ${heartbeat.paused ? nothing : html`<span><span class="dim">${t.due}</span> ${when(heartbeat.due_at)}</span>`}
     ${screen.app.may("manage") ? html`<button aria-label=${`${heartbeat.paused ? t.resume : t.pause} ${heartbeat.name}`} @click=${() => pause(screen, heartbeat)}>${heartbeat.paused ? t.resume : t.pause}</button>` : nothing}
-    ${removing(screen, "heartbeat", heartbeat.name)}
   </li>`;
 }
 
@@ -53,7 +52,7 @@ function pause(screen, heartbeat) {
   return screen.act(
     (data) => data.map((/** @type {any} */ each) => (each.name === heartbeat.name ? { ...each, paused, status: paused ? "paused" : "unknown" } : each)),
     () => screen.app.ask("save_heartbeat", { heartbeat: { ...plain(heartbeatFields("UTC", true), heartbeat), paused } }),
-    paused ? words.target.pausedSaid : words.target.resumedSaid,
+    paused ? t.pausedSaid : words.target.resumedSaid,
   );
 }
 

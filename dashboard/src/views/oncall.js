@@ -7,7 +7,7 @@ import { escalationFields, rotationFields, stepWords } from "../logic/settings.j
 import { badge } from "../parts/badge.js";
 import { ask } from "../parts/dialog.js";
 import { walking } from "../parts/rows.js";
-import { adding, editor, edits, named, names, ownZone, removing, tabs } from "../parts/settings.js";
+import { adding, editor, edits, named, names, ownZone, tabs } from "../parts/settings.js";
 import { empty } from "../parts/states.js";
 import { when } from "../parts/time.js";
 import { shown } from "../status.js";
@@ -62,16 +62,14 @@ function override(screen, each) {
 function rotation(screen, each) {
   return html`<li>${named(screen, "rotation", each.name, each.name)}
     <span class="grow">${each.people.map((/** @type {string} */ person, /** @type {number} */ n) => html`${n ? ", " : ""}${person === each.on_call ? html`<strong>${person}</strong>` : person}`)}
-      <br /><small class="dim">${t.handsOver(each.shift_days)}, ${each.starts_at.slice(11, 16)} ${each.time_zone}</small></span>
-    ${removing(screen, "rotation", each.name)}</li>`;
+      <br /><small class="dim">${t.handsOver(each.shift_days)}, ${each.starts_at.slice(11, 16)} ${each.time_zone}</small></span></li>`;
 }
 
 /** @param {import("../screen.js").Screen} screen @param {any} each */
 function escalation(screen, each) {
   return html`<li>${named(screen, "escalation", each.name, each.name)}
     <ol class="grow steps">${each.steps.map((/** @type {any} */ step, /** @type {number} */ n) => html`<li>${stepWords(step, n)}</li>`)}
-      ${each.repeats ? html`<li class="dim">${t.repeats(each.repeats)}</li>` : nothing}</ol>
-    ${removing(screen, "escalation", each.name)}</li>`;
+      ${each.repeats ? html`<li class="dim">${t.repeats(each.repeats)}</li>` : nothing}</ol></li>`;
 }
 
 /** @param {import("../screen.js").Screen} screen */

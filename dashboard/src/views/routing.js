@@ -5,7 +5,7 @@ import { repeat } from "lit-html/directives/repeat.js";
 import { leadsTo, manner, matchWords, routeFields } from "../logic/settings.js";
 import { badge } from "../parts/badge.js";
 import { walking } from "../parts/rows.js";
-import { adding, editor, edits, named, names, ownZone, removing, tabs } from "../parts/settings.js";
+import { adding, editor, edits, named, names, ownZone, tabs } from "../parts/settings.js";
 import { empty } from "../parts/states.js";
 import { words } from "../words.js";
 
@@ -38,6 +38,5 @@ function row(screen, route) {
     ${named(screen, "route", route.name, route.name)}${route.enabled ? nothing : badge("paused")}
     <span class="grow">${matchWords(route.match)} <span class="dim">${words.settings.goesTo}</span> <strong>${leadsTo(route)}</strong>
       ${manner(route).length ? html`<br /><small class="dim">${manner(route).join(" · ")}</small>` : nothing}</span>
-    ${removing(screen, "route", route.name)}
   </li>`;
 }
