@@ -164,7 +164,7 @@ export const words = {
     perLine: "one per line",
     pairs: "name=value, one per line",
     byDefault: "as by default",
-    orNone: (/** @type {string} */ otherwise) => `Empty: ${otherwise}. The word none: never.`,
+    orNone: (/** @type {string} */ otherwise) => `Empty: ${otherwise}; the word none: without`,
     yes: "yes",
     no: "no",
     add: "Add",

@@ -69,8 +69,8 @@ export function fields(catalog, draft, names) {
   ];
 }
 
-/** @param {any} catalog @param {any} target  null: a new one @returns {Draft} */
-export function startOf(catalog, target) {
+/** @param {any} catalog @param {any} target  null: a new one @param {string[]} names @returns {Draft} */
+export function startOf(catalog, target, names) {
   /** @type {Draft} */
   const draft = { chain: target?.chain ?? "", network: target?.network ?? "" };
   for (const kind of Object.keys(catalog.checks)) draft[`checks.${kind}`] = target ? kind in target.checks : kind === "uptime";
@@ -78,7 +78,7 @@ export function startOf(catalog, target) {
   for (const [kind, check] of Object.entries(target?.checks ?? {})) {
     if (catalog.checks[kind]) Object.assign(draft, draftOf(timing(catalog, kind), check), draftOf(params(catalog, draft, kind), check.params));
   }
-  return { ...draft, ...draftOf(basics(catalog, draft, []), target), ...draftOf(settings(catalog, draft), target?.settings), depends_on: target?.depends_on ?? [] };
+  return { ...draft, ...draftOf(basics(catalog, draft, names), target), ...draftOf(settings(catalog, draft), target?.settings) };
 }
 
 /** What save_target takes. @param {any} catalog @param {Draft} draft @param {string[]} names @param {string | null} id */

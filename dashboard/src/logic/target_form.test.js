@@ -19,37 +19,44 @@ const saved = {
 };
 
 test("a target comes back from its form as it was saved", () => {
-  const { document, problems } = targetOf(catalog, startOf(catalog, saved), ["other"], "i");
+  const { document, problems } = targetOf(catalog, startOf(catalog, saved, ["other"]), ["other"], "i");
   assert.deepEqual(document, saved);
   assert.deepEqual(problems, {});
 });
 
+test("among many targets the ones it depends on are written down, not ticked", () => {
+  const many = Array.from({ length: 50 }, (_, n) => (n ? `node ${n}` : "other"));
+  const draft = startOf(catalog, { ...saved, depends_on: ["node 1", "other"] }, many);
+  assert.deepEqual(targetOf(catalog, draft, many, "i").document.depends_on, ["node 1", "other"]);
+  assert.equal(draft.depends_on, "node 1\nother");
+});
+
 test("a new one is a service until a chain is chosen", () => {
-  const draft = { ...startOf(catalog, null), name: "web", endpoint: "https://x" };
+  const draft = { ...startOf(catalog, null, []), name: "web", endpoint: "https://x" };
   assert.deepEqual(targetOf(catalog, draft, [], null).document, { name: "web", endpoint: "https://x", checks: { uptime: {} } });
   assert.deepEqual(kindsOf(catalog, draft), ["uptime"]);
   assert.ok(!basics(catalog, draft, []).some((each) => each.path === "network"));
 });
 
 test("what another chain cannot do is kept in the form and left out of the document", () => {
-  const draft = { ...startOf(catalog, saved), "checks.uptime": true, chain: "tables" };
+  const draft = { ...startOf(catalog, saved, ["other"]), "checks.uptime": true, chain: "tables" };
   assert.deepEqual(Object.keys(targetOf(catalog, draft, [], null).document.checks), ["p2p"]);
   assert.deepEqual(Object.keys(targetOf(catalog, { ...draft, chain: "evm" }, [], null).document.checks), ["p2p", "uptime"]);
 });
 
 test("a network's preset shows where nothing is said", () => {
-  const draft = startOf(catalog, { ...saved, checks: { p2p: {} } });
+  const draft = startOf(catalog, { ...saved, checks: { p2p: {} } }, []);
   assert.equal(placeholder(params(catalog, draft, "p2p")[0]), "9");
   assert.equal(placeholder(params(catalog, { ...draft, chain: "tables" }, "p2p")[0]), "3");
 });
 
 test("an endpoint is asked for where the chain needs one", () => {
-  assert.equal(targetOf(catalog, { ...startOf(catalog, null), name: "x", chain: "evm" }, [], null).problems.endpoint, "is missing");
-  assert.equal(targetOf(catalog, { ...startOf(catalog, null), name: "x", chain: "tables" }, [], null).problems.endpoint, undefined);
+  assert.equal(targetOf(catalog, { ...startOf(catalog, null, []), name: "x", chain: "evm" }, [], null).problems.endpoint, "is missing");
+  assert.equal(targetOf(catalog, { ...startOf(catalog, null, []), name: "x", chain: "tables" }, [], null).problems.endpoint, undefined);
 });
 
 test("refusals of a check stand beside it", () => {
-  const draft = startOf(catalog, saved);
+  const draft = startOf(catalog, saved, ["other"]);
   const all = fields(catalog, draft, []);
   assert.equal(placed("checks.p2p.interval_s", all, draft), "checks.p2p.interval_s");
   assert.equal(placed("checks.p2p.params.rules.x", all, draft), "checks.p2p.params");

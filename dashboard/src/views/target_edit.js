@@ -23,7 +23,7 @@ export const view = {
   },
   render: (screen) => {
     const { catalog, target, names } = screen.data;
-    const form = formOf(screen, NAME, "target", () => startOf(catalog, target));
+    const form = formOf(screen, NAME, "target", () => startOf(catalog, target, names));
     form.live = true;
     form.after = () => validateSoon(screen);
     const all = fields(catalog, form.draft, names);
