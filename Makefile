@@ -13,13 +13,13 @@ UV = .watchkeeper/uv/bin/uv
 COMPILE = $(UV) pip compile --universal --generate-hashes --no-header --python-version 3.11 --quiet
 
 # Settings of `make up`; also taken from the environment.
-export API_PORT DB_PORT AWS_PORT ANVIL_PORT TARGETS ADMIN_EMAIL
+export API_PORT DB_PORT AWS_PORT ANVIL_PORT DASHBOARD_PORT TARGETS ADMIN_EMAIL
 unexport PYTHONPATH
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
-	@echo "  settings of make up: TARGETS=my.yaml ADMIN_EMAIL= API_PORT=54321 DB_PORT=54322 AWS_PORT=4566 ANVIL_PORT=8545"
+	@echo "  settings of make up: TARGETS=my.yaml ADMIN_EMAIL= API_PORT=54321 DB_PORT=54322 AWS_PORT=4566 ANVIL_PORT=8545 DASHBOARD_PORT=8090"
 
 up: ## start everything on this machine and watch; Ctrl-C stops it
 	@$(BOOTSTRAP)
@@ -54,6 +54,7 @@ lock: ## resolve the dependencies anew
 	$(COMPILE) --upgrade pyproject.toml --group dev -c functions/requirements.txt -o infra/local/requirements.txt
 	$(COMPILE) --upgrade --group sam -o infra/local/requirements-sam.txt
 	cd infra/local && npm update --package-lock-only --ignore-scripts
+	cd dashboard && npm update --package-lock-only --ignore-scripts
 	cd tests && npm update --package-lock-only --ignore-scripts
 
 reset: ## forget the local data; the next make up starts empty

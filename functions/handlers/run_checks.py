@@ -20,7 +20,7 @@ from watchkeeper.model import CheckResult, Task
 from watchkeeper.queues import nudge, unpack
 from watchkeeper.run import Access, run_all
 from watchkeeper.settings import DeliverySettings, Settings
-from watchkeeper.store import Json, Store
+from watchkeeper.store import Json, Store, StoreUnreachable
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -83,7 +83,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  #
             logger.warning("message cannot be read", extra={"id": record["messageId"], "why": str(error)})
             unreadable.append(record["messageId"])
     try:
-        record_results(run_fresh(tasks))
+        keep(run_fresh(tasks))
     except StoreError:
         logger.exception("nothing recorded; the batch comes again")
         return failures(record["messageId"] for record in event["Records"])
@@ -103,16 +103,35 @@ def readable(tasks: Iterable[Json]) -> list[Task]:
     return found
 
 
-def run_fresh(tasks: list[Task]) -> list[CheckResult]:
+def run_fresh(tasks: list[Task]) -> list[tuple[Task, CheckResult]]:
     """Run all tasks but the stale ones, concurrently."""
     now = datetime.now(UTC)
     fresh = [task for task in tasks if not is_stale(task, now)]
     metrics.add_metric("TasksStale", MetricUnit.Count, len(tasks) - len(fresh))
-    return runner().run(run_all(fresh, access())) if fresh else []
+    results = runner().run(run_all(fresh, access())) if fresh else []
+    return list(zip(fresh, results, strict=True))
 
 
 def is_stale(task: Task, now: datetime) -> bool:
     return now - task.due_at > timedelta(seconds=STALE_AFTER_S + task.timeout_s)
+
+
+def keep(runs: list[tuple[Task, CheckResult]]) -> None:
+    """Record what the checks found; what a probe found goes to whoever tries it out, and nowhere else."""
+    record_results([result for task, result in runs if task.probe_id is None])
+    for task, result in runs:
+        if task.probe_id is not None:
+            settle_probe(str(task.probe_id), result)
+
+
+def settle_probe(probe_id: str, result: CheckResult) -> None:
+    """A refusal costs this probe only: nobody waits for it longer than ten minutes."""
+    try:
+        store().settle_probe(probe_id, result.to_json())
+    except StoreUnreachable:
+        raise
+    except StoreError as error:
+        logger.warning("probe not settled", extra={"probe_id": probe_id, "why": error.message})
 
 
 def record_results(results: list[CheckResult]) -> None:

@@ -95,7 +95,7 @@ def claims(context: LambdaContext) -> Iterator[list[Json]]:
     while True:
         tasks = store().claim_due_checks()
         yield tasks
-        checks = {task["check_id"] for task in tasks}
+        checks = {task["check_id"] for task in tasks if "probe_id" not in task}
         if len(checks) < CHECKS_PER_CLAIM or context.get_remaining_time_in_millis() < RESERVE_MS:
             return
 

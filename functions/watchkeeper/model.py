@@ -55,6 +55,7 @@ class Task(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
 
+    probe_id: UUID | None = Field(default=None, description="a target that is only tried out, not recorded")
     check_id: UUID
     target_id: UUID
     target: str

@@ -85,6 +85,10 @@ class Store:
         """Write runs, samples and alert state in one transaction; a repeat is recorded once."""
         return self._object("record_check_results", {"results": list(results)}, repeatable=True)
 
+    def settle_probe(self, probe_id: str, result: Mapping[str, Any]) -> Json:
+        """Tell whoever tries a check out how it went; a repeat settles nothing."""
+        return self._object("settle_probe", {"probe_id": probe_id, "result": result}, repeatable=True)
+
     def observe_chain_tables(self, subject: str, settings: Mapping[str, Any]) -> Json:
         """Read head, peers, mempool, keys or economy of a chain that lives in this database."""
         args = {"subject": subject, "settings": settings}

@@ -156,7 +156,7 @@ def _facts(event: Event, subject: Subject, now: datetime) -> list[tuple[str, str
 
 
 def _pages(subject: Subject, dashboard_url: str | None) -> str:
-    return f"{dashboard_url}#/{subject.noun}s"
+    return f"{dashboard_url}/{subject.noun}s"
 
 
 # An alert -------------------------------------------------------------------------------------------------------

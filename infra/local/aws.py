@@ -30,7 +30,7 @@ DELIVERY = {
     "SmtpHost": ("SMTP_HOST", HOST),
     "SmtpPort": ("SMTP_PORT", "1025"),
     "SmtpSecurity": ("SMTP_SECURITY", "none"),
-    "DashboardUrl": ("DASHBOARD_URL", ""),
+    "DashboardUrl": ("DASHBOARD_URL", ""),  # empty: our own
     "RunbookUrl": ("RUNBOOK_URL", ""),
 }
 SECRET_KEY_PARAMETER = "/watchkeeper/supabase-secret-key"  # noqa: S105  (its name, not its value)
@@ -98,7 +98,7 @@ class Aws:
             Name=SECRET_KEY_PARAMETER, Value=value, Type="SecureString", Overwrite=True
         )
 
-    def deploy(self, supabase_url: str) -> None:
+    def deploy(self, supabase_url: str, dashboard_url: str) -> None:
         """Builds the template for this machine and deploys it."""
         folder = build(architecture())
         self.client("s3").create_bucket(Bucket=PACKAGES)
@@ -109,6 +109,7 @@ class Aws:
             "SupabaseUrl": supabase_url,
             "SupabaseSecretKeyParameter": SECRET_KEY_PARAMETER,
             "PrivateTargets": "loopback",
+            "DashboardUrl": dashboard_url,
             "LogRetentionDays": "1",
             "RequireTls": "false",  # MiniStack speaks plain HTTP
             **delivery_parameters(),

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from infra.local import node, stamps
 from infra.local.interpreter import WANTED, Interpreter, choose, probe
-from infra.local.paths import LOCAL, NODE_ENV, PYTHON, ROOT, SAM_ENV, STATE, TESTS, UV_ENV, VENV
+from infra.local.paths import DASHBOARD, LOCAL, NODE_ENV, PYTHON, ROOT, SAM_ENV, STATE, TESTS, UV_ENV, VENV
 from infra.local.steps import LocalError, complain, say, step
 
 UV_VERSION = "0.13.9"
@@ -60,6 +60,7 @@ def set_up(*, for_tests: bool = False) -> None:
         ensure_packages(uv, python)
         ensure_sam(uv, python)
         node_packages.result()
+    ensure_dashboard()
     if for_tests:
         ensure_test_packages()
 
@@ -146,6 +147,31 @@ def ensure_node_packages(uv: Path) -> None:
         node.install_packages(LOCAL)
         node.link_postgres_libraries()
     stamps.mark("npm", wanted)
+
+
+def ensure_dashboard() -> None:
+    """The page, built from its sources."""
+    lock = DASHBOARD / "package-lock.json"
+    wanted = stamps.fingerprint([lock, node.platform_name()])
+    if not stamps.is_fresh("npm-dashboard", wanted) or not (DASHBOARD / "node_modules").is_dir():
+        stamps.forget("npm-dashboard")
+        with step("Node packages of the dashboard"):
+            node.install_packages(DASHBOARD)
+        stamps.mark("npm-dashboard", wanted)
+    built = stamps.fingerprint([lock, *_dashboard_sources()])
+    if stamps.is_fresh("dashboard", built) and (DASHBOARD / "dist" / "index.html").is_file():
+        return
+    stamps.forget("dashboard")
+    with step("dashboard"):
+        run([node.node_path(), DASHBOARD / "build.mjs"])
+    stamps.mark("dashboard", built)
+
+
+def _dashboard_sources() -> Iterator[str | Path]:
+    for file in sorted([*DASHBOARD.glob("*.*"), *(DASHBOARD / "src").rglob("*.*")]):
+        if file.is_file():
+            yield str(file.relative_to(DASHBOARD))
+            yield file
 
 
 def ensure_test_packages() -> None:

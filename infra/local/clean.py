@@ -8,7 +8,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from infra.local.paths import LOCAL, ROOT, STATE, VENV, checkout_key
+from infra.local.paths import DASHBOARD, LOCAL, ROOT, STATE, VENV, checkout_key
 from infra.local.steps import complain, say
 
 SHARED = Path("/var/tmp") / f"watchkeeper-{checkout_key()}"  # noqa: S108  (only root keeps anything there)
@@ -23,7 +23,8 @@ def main() -> int:
         complain("make up runs here: stop it first")
         return 1
     shared = [SHARED] if os.geteuid() == 0 else []
-    installed = [STATE, VENV, LOCAL / "node_modules", ROOT / "tests" / "node_modules", *CACHES]
+    packages = [folder / "node_modules" for folder in (LOCAL, DASHBOARD, ROOT / "tests")]
+    installed = [STATE, VENV, *packages, DASHBOARD / "dist", *CACHES]
     for path in [*DATA, *shared, *(installed if everything else [])]:
         _remove(path)
     say("removed the local data" + (" and all that was installed" if everything else ""))

@@ -5,6 +5,8 @@ import { App } from "@supabase/lite";
 import { createPostgresConnection } from "@supabase/lite/postgres";
 import { createAdaptorServer } from "@hono/node-server";
 
+const ANY_PAGE = { "Access-Control-Allow-Origin": "*", "Access-Control-Expose-Headers": "*" };
+
 const mode = process.argv[2];
 const setting = (name) => {
   const value = process.env[name];
@@ -47,15 +49,28 @@ const app = new App({
 // authenticated and service_role. Hosted grants nothing, and then a missing grant would be seen there only.
 connection.rlsState = "active";
 
+// As hosted: any page may ask, because what it may do is in its token. (lite's answers leave out the header with the
+// token, and some of them the permission itself.)
+const answer = async (request, env) => {
+  if (request.method === "OPTIONS") {
+    const wanted = request.headers.get("Access-Control-Request-Headers") ?? "*";
+    const methods = "GET, POST, PUT, PATCH, DELETE";
+    return new Response(null, { status: 204, headers: { ...ANY_PAGE, "Access-Control-Allow-Methods": methods, "Access-Control-Allow-Headers": wanted, "Access-Control-Max-Age": "3600" } });
+  }
+  const reply = await app.fetch(request, { peerAddress: env?.incoming?.socket?.remoteAddress ?? null });
+  const headers = new Headers(reply.headers);
+  for (const [name, value] of Object.entries(ANY_PAGE)) headers.set(name, value);
+  headers.delete("Access-Control-Allow-Credentials");
+  return new Response(reply.body, { status: reply.status, statusText: reply.statusText, headers });
+};
+
 if (mode === "provision") {
   await app.ensureSystemSchema();
   await connection.close();
 } else if (mode === "serve") {
   await app.init();
   await connection.ping();
-  const server = createAdaptorServer({
-    fetch: (request, env) => app.fetch(request, { peerAddress: env?.incoming?.socket?.remoteAddress ?? null }),
-  });
+  const server = createAdaptorServer({ fetch: answer });
   server.on("error", (error) => {
     console.error(error.message);
     process.exit(1);

@@ -18,6 +18,7 @@ MIGRATIONS = ROOT / "supabase" / "migrations"
 TESTS = ROOT / "tests"
 FUNCTIONS = ROOT / "functions"
 TEMPLATE = ROOT / "template.yaml"
+DASHBOARD = ROOT / "dashboard"
 
 
 def checkout_key(root: Path = ROOT) -> str:

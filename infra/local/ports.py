@@ -22,17 +22,18 @@ class Ports:
     db_port: int = 54322
     aws_port: int = 4566
     anvil_port: int = 8545
+    dashboard_port: int = 8090
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] = os.environ) -> Ports:
-        """Reads API_PORT, DB_PORT, AWS_PORT and ANVIL_PORT; an empty value means the default."""
+        """Reads API_PORT, DB_PORT, AWS_PORT, ANVIL_PORT and DASHBOARD_PORT; an empty value means the default."""
         chosen = {name: env.get(name.upper(), "") for name in cls.__dataclass_fields__}
         return cls(**{name: _port(name.upper(), value) for name, value in chosen.items() if value})
 
     @classmethod
     def free(cls) -> Ports:
         """Ports nobody listens on, for tests."""
-        return cls(*free_ports(4))
+        return cls(*free_ports(5))
 
     def require_free(self, *names: str) -> None:
         """Refuses to fight over a port and names the variable that moves it."""

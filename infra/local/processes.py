@@ -27,6 +27,7 @@ class Process:
         *,
         env: Mapping[str, str] | None = None,
         uid: int | None = None,
+        cwd: Path = Path("/"),
         stop_signal: signal.Signals = signal.SIGTERM,
     ) -> None:
         self.name = name
@@ -35,6 +36,7 @@ class Process:
         self._command = [str(word) for word in command]
         self._env = env
         self._uid = uid
+        self._cwd = cwd
         self._stop_signal = stop_signal
         self._popen: subprocess.Popen[bytes] | None = None
 
@@ -54,7 +56,7 @@ class Process:
         self._note.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
             self._popen = subprocess.Popen(
-                self._command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, cwd="/",
+                self._command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, cwd=self._cwd,
                 env=self._env, start_new_session=True, user=self._uid, group=_group_of(self._uid),
                 extra_groups=None if self._uid is None else [],
             )  # fmt: skip

@@ -9,6 +9,7 @@ from infra.local.aws import Aws
 from infra.local.credentials import Credentials
 from infra.local.gateway import Gateway
 from infra.local.migrations import migrate
+from infra.local.page import Page
 from infra.local.ports import Ports
 from infra.local.postgres import SUPERUSER, Postgres
 from watchkeeper.store import Store
@@ -23,6 +24,7 @@ class Stack:
         self.credentials = Credentials.kept_in(state)
         self.postgres = Postgres(state, ports.db_port, self.credentials.db_password, durable=durable)
         self.gateway = Gateway(state, ports.api_port, self.postgres.url(SUPERUSER), self.credentials)
+        self.page = Page(state, ports.dashboard_port, self.gateway.url, self.credentials.publishable_key)
         self.aws = Aws(state, ports.aws_port)
         self.anvil = Anvil(state, ports.anvil_port)
 
@@ -41,7 +43,7 @@ class Stack:
         """Starts the emulator and deploys the functions."""
         self.aws.start()
         self.aws.put_secret_key(self.credentials.secret_key)
-        self.aws.deploy(self.gateway.url)
+        self.aws.deploy(self.gateway.url, self.page.url)
 
     def restart_aws(self) -> None:
         """As at the start, and without waiting for the next minute."""
@@ -54,5 +56,5 @@ class Stack:
 
     def stop(self) -> None:
         """Stops what runs; who uses goes before what is used."""
-        for part in (self.aws, self.gateway, self.anvil, self.postgres):
+        for part in (self.aws, self.page, self.gateway, self.anvil, self.postgres):
             part.stop()

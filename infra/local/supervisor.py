@@ -22,6 +22,7 @@ class Supervisor:
         self._parts: list[tuple[Process, Callable[[], None]]] = [
             (stack.postgres.process, stack.postgres.start),
             (stack.gateway.process, stack.gateway.start),
+            (stack.page.process, stack.page.start),
             (stack.aws.process, stack.restart_aws),
         ]
         self._restarted: dict[str, float] = {}

@@ -68,7 +68,9 @@ def _run(state: Path, ports: Ports) -> int:
     targets = _targets_file()
     for name in stop_leftovers(state):
         say(f"  stopped {name}, left behind by an earlier run")
-    ports.require_free("api_port", "db_port", "aws_port", *([] if targets else ["anvil_port"]))
+    ports.require_free(
+        "dashboard_port", "api_port", "db_port", "aws_port", *([] if targets else ["anvil_port"])
+    )
     stack = Stack(state, ports)
     with ThreadPoolExecutor(1) as pool:
         try:
@@ -96,6 +98,8 @@ def _start(stack: Stack, pool: ThreadPoolExecutor, targets: Path | None) -> None
         current.note = f"{len(stack.migrate())} applied"
     with step("API"):
         stack.gateway.start()
+    with step("dashboard"):
+        stack.page.start()
     with step("first admin"):
         create_admin(stack)
     if targets is None:
@@ -135,6 +139,7 @@ def create_admin(stack: Stack) -> None:
         "SUPABASE_SECRET_KEY": keys.secret_key,
         "DATABASE_URL": stack.postgres.url(),
         "AWS_ENDPOINT_URL": stack.aws.url,
+        "DASHBOARD_URL": stack.page.url,
         "ADMIN_EMAIL": email,
         "ADMIN_PASSWORD": keys.admin_password,
         "PRIVATE_TARGETS": "loopback",
@@ -173,6 +178,7 @@ def forget_demo(store: Store, file: Path) -> None:
 
 def greet(stack: Stack) -> None:
     """Where everything is, and what to try first."""
+    say(f"  dashboard  {stack.page.url}")
     say(f"  API        {stack.gateway.url}   (keys: {stack.state.name}/env)")
     say(f"  admin      {admin_email()}   password {stack.credentials.admin_password}")
     say("  ask        .venv/bin/watchkeeper status")

@@ -31,6 +31,7 @@ class Worker:
     def __init__(self, rpcs: Rpcs) -> None:
         self.rpcs = rpcs
         rpcs.answers["record_check_results"] = lambda _: COUNTS
+        rpcs.answers["settle_probe"] = lambda _: {"settled": True}
 
     def run(self, *bodies: str) -> list[str]:
         """The ids of the messages that come again."""
@@ -192,6 +193,36 @@ def test_a_result_that_is_refused_does_not_spoil_the_others(worker: Worker, serv
 def test_a_refusal_of_a_result_that_was_not_sent_comes_again(worker: Worker, service: str) -> None:
     worker.rpcs.answers["record_check_results"] = lambda _: refusal("22023", "results[9].outcome: no")
     assert worker.run(message(task(1, service))) == ["m0"]
+
+
+def probe(n: int, endpoint: str) -> Json:
+    return task(n, endpoint, probe_id=str(UUID(int=n)))
+
+
+def test_what_a_probe_finds_goes_to_whoever_asked_and_is_not_recorded(
+    worker: Worker, service: str, nobody: str
+) -> None:
+    assert worker.run(message(probe(1, service), task(2, service), probe(3, nobody))) == []
+    assert [UUID(r["check_id"]).int for r in worker.recorded()] == [2]
+    settled = worker.rpcs.called("settle_probe")
+    assert {UUID(each["probe_id"]).int: each["result"]["outcome"] for each in settled} == {1: "ok", 3: "fail"}
+
+
+def test_probes_alone_record_nothing(worker: Worker, service: str) -> None:
+    worker.run(message(probe(1, service)))
+    assert [name for name, _ in worker.rpcs.calls] == ["settle_probe"]
+
+
+def test_a_probe_that_is_refused_costs_itself_only(worker: Worker, service: str) -> None:
+    worker.rpcs.answers["settle_probe"] = lambda _: refusal("22023", "result.reason: is needed")
+    assert worker.run(message(probe(1, service), task(2, service), probe(3, service))) == []
+    assert len(worker.recorded()) == 1
+    assert len(worker.rpcs.called("settle_probe")) == 2
+
+
+def test_a_probe_that_cannot_be_settled_now_comes_again(worker: Worker, service: str) -> None:
+    worker.rpcs.answers["settle_probe"] = lambda _: httpx.Response(503, text="upstream")
+    assert worker.run(message(probe(1, service))) == ["m0"]
 
 
 def test_more_than_a_thousand_results_take_more_calls(

@@ -136,6 +136,14 @@ def test_many_slots_of_one_check_are_not_a_full_claim(tick: Tick, monkeypatch: p
     assert len(tick.rpcs.called("claim_due_checks")) == 1
 
 
+def test_probes_go_along_and_do_not_make_a_claim_full(tick: Tick, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(schedule_checks, "CHECKS_PER_CLAIM", 2)
+    probe = {**task(1), "probe_id": "c1"}
+    tick.claims([probe, task(2)], [task(3)])
+    assert tick.run() == {"claimed": 2, "sent": 2}
+    assert tick.received("p2p") == [{"kind": "p2p", "tasks": [probe, task(2)]}]
+
+
 def test_nothing_more_is_claimed_when_there_is_no_time_to_send_it(
     tick: Tick, monkeypatch: pytest.MonkeyPatch
 ) -> None:

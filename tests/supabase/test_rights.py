@@ -142,6 +142,13 @@ def lived_in(world: World) -> World:
         "save_rotation",
         rotation={"name": "primary", "people": ["a@example.org"], "starts_at": "2026-01-05T09:00"},
     )
+    world.db.rpc(
+        "save_override",
+        rotation="primary",
+        person="b@example.org",
+        from_time=world.at(0),
+        to_time=world.at(9),
+    )
     world.db.rpc("save_escalation", escalation={"name": "ladder", "steps": [{"after_s": 0}]})
     world.db.rpc("save_silence", silence=A_SILENCE)
     world.db.rpc("save_heartbeat", heartbeat={"name": "backup", "period_s": 60})
@@ -159,6 +166,7 @@ def lived_in(world: World) -> World:
     )
     world.db.run("update watchkeeper.heartbeats set token_hash = sha256('the-token')")
     tasks = world.tick(0)
+    world.db.rpc("request_probe", target=a_target(), kind="blockchain")
     look = {"service_name": "web", "endpoint": "http://x", "is_up": True}
     world.record(50, [
         {"check_id": task["check_id"], "due_at": task["due_at"], "outcome": "ok", "started_at": task["due_at"],
@@ -242,10 +250,19 @@ def arguments(db: Db, rpc: str) -> dict[str, Any]:
         "pause_target": {"target_id": target, "paused": True},
         "delete_target": {"target_id": target},
         "run_check_now": {"target_id": target, "kind": "uptime"},
+        "get_target": {"target_id": target},
+        "validate_target": {"target": a_target("another")},
+        "request_probe": {"target": a_target("another"), "kind": "blockchain"},
+        "get_probe": {"probe_id": db.value("select id from watchkeeper.probes")},
+        "settle_probe": {"probe_id": target, "result": {
+            "check_id": str(target), "due_at": now.isoformat(), "started_at": now.isoformat(),
+            "finished_at": now.isoformat(), "outcome": "ok"}},
         "grant_role": {"email": "new@example.org", "role": "viewer"},
         "revoke_role": {"email": "old@example.org"},
         "resolve_alert": {"alert_id": db.value("select id from system_alerts"), "note": "by hand"},
         "acknowledge_alert": {"alert_id": db.value("select id from system_alerts")},
+        "get_alert": {"alert_id": db.value("select id from system_alerts")},
+        "acknowledge_alerts": {"alert_ids": Array([db.value("select id from system_alerts")])},
         "get_metric_series": {"target_id": target, "metric_name": "height",
                               "from_time": now - timedelta(hours=1), "to_time": now, "points": 10},
         "get_compliance_report": {"from_time": now - timedelta(hours=1), "to_time": now},
@@ -263,6 +280,7 @@ def arguments(db: Db, rpc: str) -> dict[str, Any]:
         "save_silence": {"silence": A_SILENCE},
         "preview_silence": {"silence": A_SILENCE},
         "end_silence": {"silence_id": db.value("select id from watchkeeper.silences")},
+        "delete_override": {"override_id": db.value("select id from watchkeeper.rotation_overrides")},
         "save_override": {"rotation": "primary", "person": "b@example.org", "from_time": now,
                           "to_time": now + timedelta(hours=1)},
         **{f"delete_{kind}": {"name": name} for kind, name in (

@@ -77,6 +77,12 @@ def test_a_claimed_check_is_recorded_once(store: Store, target: Json) -> None:
     assert [p["avg"] for p in points if p["avg"] is not None] == [12.5]
 
 
+def test_a_probe_that_nobody_asked_for_is_not_settled(store: Store) -> None:
+    at = datetime.now(UTC).isoformat()
+    result = {"check_id": NOBODY, "due_at": at, "outcome": "ok", "started_at": at, "finished_at": at}
+    assert store.settle_probe(NOBODY, result) == {"settled": False}
+
+
 def test_the_summary_and_the_alerts_can_be_read(store: Store) -> None:
     assert store.get_system_health_summary()["status"] in ("ok", "warning", "critical", "unknown")
     assert isinstance(store.list_alerts(status="firing", severity="critical", max_rows=5), list)

@@ -47,7 +47,7 @@ def test_an_alert_in_all_its_words() -> None:
     }
     assert dict(said.links) == {
         "Runbook": "https://runbooks.example.com/chain_stalled",
-        "Alert": "https://watch.example.com#/alerts/00000000-0000-4000-8000-000000000000",
+        "Alert": "https://watch.example.com/alerts/00000000-0000-4000-8000-000000000000",
     }
 
 
@@ -98,7 +98,7 @@ def test_a_storm_lists_the_worst_first() -> None:
     assert said.lines[0].startswith("CRITICAL node-20: chain stalled: no block")
     assert (said.severity, len(said.lines)) == ("critical", 30)
     text = body(said, 1000, PLAIN)
-    assert re.search(r"\n… and \d+ more\nAlerts: https://watch.example.com#/alerts$", text)
+    assert re.search(r"\n… and \d+ more\nAlerts: https://watch.example.com/alerts$", text)
 
 
 def test_a_test_says_that_nothing_is_wrong() -> None:
@@ -186,7 +186,7 @@ def test_an_incident_in_all_its_words() -> None:
         "Sent because": "route: everything",
     }
     assert said.links == (
-        ("Incident", "https://watch.example.com#/incidents/00000000-0000-4000-b000-000000000000"),
+        ("Incident", "https://watch.example.com/incidents/00000000-0000-4000-b000-000000000000"),
     )
 
 
@@ -221,7 +221,7 @@ def test_a_storm_of_incidents_and_alerts_says_both() -> None:
     said = wording(storm.model_copy(update={"deliveries": storm.deliveries + other}), NOW, DASHBOARD)
     assert said.title == "4 alerts and incidents, the worst is critical"
     assert said.lines[-1] == "HIGH incident: 3 targets of anvil fail: opened"
-    assert dict(said.links) == {"Alerts": f"{DASHBOARD}#/alerts", "Incidents": f"{DASHBOARD}#/incidents"}
+    assert dict(said.links) == {"Alerts": f"{DASHBOARD}/alerts", "Incidents": f"{DASHBOARD}/incidents"}
     changed = words("update", about="incident", count=2)
     assert changed.title == "2 incidents have changed, the worst is critical"
 
@@ -243,7 +243,7 @@ def test_a_report_in_all_its_words() -> None:
         "Files can be fetched until": "2026-11-30 12:05:30 UTC",
         "Sent because": "route: everything",
     }
-    page = "https://watch.example.com#/reports/00000000-0000-4000-c000-000000000000"
+    page = "https://watch.example.com/reports/00000000-0000-4000-c000-000000000000"
     assert said.links == (
         ("Report", page),
         ("PDF", SIGNED),
@@ -301,5 +301,5 @@ def test_long_addresses_of_files_leave_room_for_what_is_said() -> None:
     text = body(said, 4000, PLAIN)
     assert text.startswith("Availability: 99.9512 %")
     assert "Period: 2026-10-01" in text
-    assert "\nReport: https://watch.example.com#/reports/" in text
+    assert "\nReport: https://watch.example.com/reports/" in text
     assert text.endswith(f"PDF: {SIGNED}\n… and 3 more")

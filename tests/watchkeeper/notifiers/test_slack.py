@@ -28,7 +28,7 @@ def test_it_says_what_where_since_when_how_bad_what_it_means_and_who_is_on_it() 
     assert text.startswith("no block for 75 s, expected one every 12 s\n")
     for part in (
         "<https://runbooks.example.com/chain_stalled|Runbook>",
-        "<https://watch.example.com#/alerts/00000000-0000-4000-8000-000000000000|Alert>",
+        "<https://watch.example.com/alerts/00000000-0000-4000-8000-000000000000|Alert>",
         "Where: anvil (anvil, evm)",
         "Since: 2026-11-23 12:00:30 UTC",
         "It means: No new blocks arrive",

@@ -55,7 +55,7 @@ def test_an_incident_is_in_the_body(event: str) -> None:
     assert {name: body["incident"][name] for name in ("id", "title", "severity", "status", "change")} == {
         name: expected[name] for name in ("id", "title", "severity", "status", "change")
     }
-    assert body["links"] == {"Incident": f"https://watch.example.com#/incidents/{expected['id']}"}
+    assert body["links"] == {"Incident": f"https://watch.example.com/incidents/{expected['id']}"}
 
 
 def test_a_report_is_in_the_body_with_links_that_were_looked_at() -> None:

@@ -1,0 +1,116 @@
+// The frame around every view: menu, who is signed in, what is wrong with the connection, messages.
+import { html, nothing } from "lit-html";
+import { ref } from "lit-html/directives/ref.js";
+import { repeat } from "lit-html/directives/repeat.js";
+
+import { exact } from "../format.js";
+import { shown } from "../status.js";
+import { signIn } from "../views/sign_in.js";
+import { words } from "../words.js";
+import { badge } from "./badge.js";
+import { failed, forbidden, loading } from "./states.js";
+
+/** @param {import("../app.js").App} app */
+export function page(app) {
+  if (app.state === "starting") return html`<main class="main">${loading()}</main>`;
+  if (app.state === "signed_out") return html`<main id="main" class="main narrow" tabindex="-1">${signIn(app)}</main>${messages(app)}`;
+  return html`
+    <a class="skip" href="#main">${words.skip}</a>
+    ${top(app)}
+    <div class=${app.away ? "content away" : "content"}>
+      ${app.awaySince ? html`<p class="banner" role="alert">${words.away(exact(app.awaySince))}</p>` : nothing}
+      <main id="main" class="main" tabindex="-1">${content(app)}</main>
+    </div>
+    ${messages(app)} ${help(app)}
+  `;
+}
+
+function top(/** @type {import("../app.js").App} */ app) {
+  const here = app.routes.find((each) => each.name === app.screen?.name);
+  return html`<header class="top">
+    <a class="brand" href="/">${words.brand}</a>
+    ${app.health || app.away ? html`<a class="verdict" href="/">${badge(shown(app.health?.status, app.away))}</a>` : nothing}
+    <button class="menu-button" aria-expanded=${app.menuOpen} aria-controls="nav" @click=${() => { app.menuOpen = !app.menuOpen; app.draw(); }}>${words.menu}</button>
+    <nav id="nav" class=${app.menuOpen ? "nav open" : "nav"} aria-label="Views">
+      ${words.nav.filter((each) => app.screenMay(each.name)).map(
+        (each) => html`<a href=${each.path} aria-current=${(here?.nav ?? here?.name) === each.name ? "page" : nothing}>${each.label}${
+          each.name === "alerts" && app.health?.alerts?.firing ? html` <span class="count">${app.health.alerts.firing}</span>` : nothing}</a>`,
+      )}
+    </nav>
+    ${account(app)}
+  </header>`;
+}
+
+function account(/** @type {import("../app.js").App} */ app) {
+  if (!app.me) return nothing;
+  return html`<details class="account">
+    <summary title=${`${words.account.as} ${app.me.email ?? ""}`}>${app.me.email ?? words.account.as}</summary>
+    <div class="popup">
+      <p>${words.account.role}: <strong>${app.me.role ?? "–"}</strong></p>
+      <button @click=${() => signOut(app, "local")}>${words.account.signOut}</button>
+      <button @click=${() => signOut(app, "global")}>${words.account.everywhere}</button>
+    </div>
+  </details>`;
+}
+
+async function signOut(/** @type {import("../app.js").App} */ app, /** @type {"local" | "global"} */ scope) {
+  try {
+    await app.api.signOut(scope);
+    sessionStorage.clear(); // drafts
+  } catch (error) {
+    return app.complain(/** @type {any} */ (error));
+  }
+  app.leave();
+}
+
+function content(/** @type {import("../app.js").App} */ app) {
+  const { screen, me } = app;
+  if (!me) return app.away ? nothing : loading();
+  if (!app.may("read")) return nobody(app);
+  if (!screen) return loading();
+  const right = app.routes.find((each) => each.name === screen.name)?.right;
+  if (right && !app.may(/** @type {any} */ (right))) return forbidden();
+  if (screen.data === null) return screen.problem ? failed(screen) : loading();
+  return html`${screen.problem && !app.away ? failed(screen) : nothing}${screen.view.render(screen)}`;
+}
+
+function nobody(/** @type {import("../app.js").App} */ app) {
+  return html`<section class="narrow">
+    <h1>${words.nobody.title}</h1>
+    <p>${words.nobody.text} <strong>${app.me.email}</strong></p>
+    <p>${words.nobody.how} <code>watchkeeper members grant ${app.me.email} viewer</code></p>
+  </section>`;
+}
+
+function messages(/** @type {import("../app.js").App} */ app) {
+  return html`<div class="messages" role="status" aria-live="polite">
+    ${repeat(app.messages, (each) => each.id, (each) => html`<p class=${each.kind}>${each.text}
+      <button class="plain" aria-label="Dismiss" @click=${() => app.hush(each.id)}>✕</button></p>`)}
+  </div>`;
+}
+
+function help(/** @type {import("../app.js").App} */ app) {
+  if (!app.helpOpen) return nothing;
+  const closed = () => { app.helpOpen = false; app.draw(); };
+  return html`<dialog class="help" aria-labelledby="help-title" @close=${closed} @click=${closeAtBackdrop} ${ref(showModal)}>
+      <h2 id="help-title">${words.help.title}</h2>
+      <dl>
+        ${words.nav.filter((each) => app.screenMay(each.name)).map((each) => html`<dt><kbd>${each.key}</kbd></dt><dd>${each.label}</dd>`)}
+        ${words.help.keys.map(([key, does]) => html`<dt><kbd>${key}</kbd></dt><dd>${does}</dd>`)}
+      </dl>
+      <button @click=${closeHelp}>${words.help.close}</button>
+    </dialog>`;
+}
+
+/** Once it is part of the page. @param {Element | undefined} dialog */
+function showModal(dialog) {
+  queueMicrotask(() => /** @type {HTMLDialogElement | undefined} */ (dialog)?.showModal());
+}
+
+/** Its end is told by its event; the focus goes back to where it was. */
+export function closeHelp() {
+  /** @type {HTMLDialogElement | null} */ (document.querySelector("dialog.help"))?.close();
+}
+
+/** @param {Event} event */
+const closeAtBackdrop = (event) => void (event.target === event.currentTarget && closeHelp());
