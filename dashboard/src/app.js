@@ -84,7 +84,7 @@ export class App {
     const started = new Date();
     try {
       const answer = await this.api.rpc(name, args);
-      this.awaySince = null;
+      if (this.away) this.back();
       return answer;
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
@@ -93,6 +93,12 @@ export class App {
       if (error.kind === "signed_out" && this.state === "signed_in" && !(await this.api.session())) this.leave();
       throw error;
     }
+  }
+
+  /** The API answers again: what could not be loaded meanwhile is asked for at once. */
+  back() {
+    this.awaySince = null;
+    if (this.screen?.problem) void this.screen.refresh();
   }
 
   get away() {

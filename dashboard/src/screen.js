@@ -33,7 +33,7 @@ export class Screen {
     this.closed = false;
     /** How much that was done here has no answer yet. */
     this.acting = 0;
-    /** @type {Promise<any>} the answer to what was done last */
+    /** @type {Promise<any>} what `next` waits for */
     this.last = Promise.resolve();
   }
 
@@ -68,7 +68,7 @@ export class Screen {
     if (every !== null && !document.hidden && !this.closed) this.timer = setTimeout(() => this.refresh(), every * 1000);
   }
 
-  /** Shows the change at once, takes it back with a message if it is refused. What is done next waits for the answer.
+  /** Shows the change at once, takes it back with a message if it is refused.
    * @param {(data: any) => any} patch  returns the data as it will be
    * @param {() => Promise<any>} call
    * @param {string | ((answer: any) => string)} [done]  what to say when it is done */
@@ -78,10 +78,8 @@ export class Screen {
     this.data = patched;
     this.acting += 1;
     this.app.draw();
-    const turn = this.last.then(call);
-    this.last = turn.catch(() => {});
     try {
-      const answer = await turn;
+      const answer = await call();
       if (done) this.app.say(typeof done === "string" ? done : done(answer));
     } catch (error) {
       if (this.data === patched) this.data = before;
@@ -91,6 +89,13 @@ export class Screen {
     // What was asked for before the answer may not know of the change.
     this.shown = ++this.asked;
     await this.refresh();
+  }
+
+  /** After what was asked for before has its answer, which this builds upon. @template T @param {() => Promise<T>} call @returns {Promise<T>} */
+  next(call) {
+    const turn = this.last.then(call);
+    this.last = turn.catch(() => {});
+    return turn;
   }
 
   /** Keeps something of the view's own and draws. @param {Record<string, any>} changes */

@@ -101,10 +101,15 @@ class Handler(BaseHTTPRequestHandler):
         path = unquote(urlsplit(self.path).path)
         if path == "/config.json":
             return self.config
-        file = (DIST / path.lstrip("/")).resolve()
-        if file.is_relative_to(DIST) and file.is_file():
+        first, *others = path.strip("/").split("/")
+        file = (DIST / path.strip("/").replace("\0", "")).resolve()
+        if not file.is_relative_to(DIST):
+            return None
+        if file.is_file():
             return file
-        return DIST / "index.html" if "." not in path.rpartition("/")[2] else None
+        # Names of what is watched may have dots in them: /targets/node.example.org is one of the page's addresses.
+        is_file_name = first == "assets" or ("." in first and not others)
+        return None if is_file_name else DIST / "index.html"
 
     def _answer(self, status: HTTPStatus, body: bytes, kind: str, headers: dict[str, str]) -> None:
         self.send_response(status)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from secrets import token_hex
 
@@ -25,16 +26,23 @@ def browser() -> Iterator[Browser]:
         yield browser
 
 
-@pytest.fixture(scope="session")
-def running_site(stack: Stack, cluster: Cluster, session_folder: Path) -> Iterator[Site]:
+@contextmanager
+def new_site(stack: Stack, cluster: Cluster, folder: Path) -> Iterator[Site]:
+    """An installation with a database of its own."""
     database = cluster.copy("migrated")
-    site = Site(session_folder / "dashboard", stack.credentials, database)
+    site = Site(folder, stack.credentials, database)
     try:
         site.start()
         yield site
     finally:
         site.stop()
         cluster.drop(database)
+
+
+@pytest.fixture(scope="session")
+def running_site(stack: Stack, cluster: Cluster, session_folder: Path) -> Iterator[Site]:
+    with new_site(stack, cluster, session_folder / "dashboard") as site:
+        yield site
 
 
 @pytest.fixture

@@ -52,7 +52,11 @@ class Site:
         self.gateway.stop()
 
     def forget(self) -> None:
-        """Deletes the targets, which resolves their alerts, and resolves the others."""
+        """Deletes the targets, which resolves their alerts, resolves the others, and tells nobody of it."""
+        for route in self.store.list_routes():
+            self.store.delete_route(route["name"])
+        for channel in self.store.list_channels():
+            self.store.delete_channel(channel["name"])
         self.db.execute("select watchkeeper.drop_target(id, now()) from watchkeeper.targets")
         self.db.execute(
             "select watchkeeper.close_alert(fingerprint, 'over', now()) from public.system_alerts "
@@ -106,6 +110,22 @@ class Site:
             "  lateral (select now() - interval '1 minute' + n * interval '1 millisecond' as moment)",
             {"sources": list(sources), "type": alert_type, "severity": severity, "message": message},
         )
+
+
+def crowd(site: Site, alerts: int = 5000, targets: int = 500) -> None:
+    """More than fits. The alerts are written at once: raising each of them takes minutes."""
+    checks = {"uptime": {"interval_s": INTERVAL_S}}
+    site.store.apply_targets(
+        [{"name": f"node {n:03}", "endpoint": "http://127.0.0.1:9", "checks": checks} for n in range(targets)]
+    )
+    site.db.execute(
+        "insert into public.system_alerts (alert_type, severity, message, source, fingerprint, status, metadata, "
+        "  created_at, first_seen_at, last_seen_at) "
+        "select 'service_down', 'critical', 'it is down', name, name, 'firing', '{}', moment, moment, moment "
+        "from generate_series(0, %s - 1) as n, lateral (select 'source ' || to_char(n, 'FM0000') as name, "
+        "  now() - interval '1 hour' + n * interval '1 millisecond' as moment)",
+        [alerts],
+    )
 
 
 def finding(state: str, severity: str = "critical", **more: Any) -> Json:

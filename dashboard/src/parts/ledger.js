@@ -13,7 +13,7 @@ const STATUSES = { sent: "ok", pending: "warning", dead: "critical", cancelled: 
 /** @param {import("../screen.js").Screen} screen @param {any[]} deliveries @param {string | null} [heldBy] */
 export function ledger(screen, deliveries, heldBy) {
   if (!deliveries.length) return empty(heldBy ? `${words.ledger.held} ${heldBy}` : words.ledger.none);
-  return html`<div class="scroll"><table>
+  return html`<div class="scroll" tabindex="0"><table>
     <thead><tr><th>${words.ledger.channel}</th><th>${words.ledger.event}</th><th>${words.ledger.status}</th><th>${words.ledger.when}</th>
       <th class="number">${words.ledger.attempts}</th><th>${words.ledger.why}</th></tr></thead>
     <tbody>${deliveries.map((each) => html`<tr>

@@ -48,7 +48,7 @@ function row(entry) {
   return html`<li><details class="grow">
     <summary><span class="dim">${entry.seq}</span> <time datetime=${entry.at}>${exact(entry.at)}</time> <strong>${entry.actor}</strong> ${words.audit.actions[entry.action] ?? entry.action}
       ${entry.table_name} <strong>${entry.row_key}</strong></summary>
-    <div class="scroll"><table><thead><tr><th>${words.audit.field}</th><th>${words.audit.before}</th><th>${words.audit.after}</th></tr></thead>
+    <div class="scroll" tabindex="0"><table><thead><tr><th>${words.audit.field}</th><th>${words.audit.before}</th><th>${words.audit.after}</th></tr></thead>
       <tbody>${changes(entry.before, entry.after).map((each) => html`<tr><td>${each.field}</td><td><code>${each.before}</code></td><td><code>${each.after}</code></td></tr>`)}</tbody></table></div>
     <p class="dim">${words.audit.hash} <code>${entry.hash}</code></p>
   </details></li>`;

@@ -65,9 +65,11 @@ function actions(screen, incident) {
 
 /** Changes the version that is shown, and takes over the new one, so that the next change builds upon it.
  * @param {import("../screen.js").Screen} screen @param {string} rpc @param {Record<string, unknown>} args */
-async function tell(screen, rpc, args) {
-  const { version } = await screen.app.ask(rpc, { incident_id: screen.data.id, version: screen.data.version, ...args });
-  screen.data.version = version;
+function tell(screen, rpc, args) {
+  return screen.next(async () => {
+    const { version } = await screen.app.ask(rpc, { incident_id: screen.data.id, version: screen.data.version, ...args });
+    screen.data.version = version;
+  });
 }
 
 /** @param {import("../screen.js").Screen} screen @param {any} incident @param {string} next */

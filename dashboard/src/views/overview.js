@@ -7,8 +7,10 @@ import { badge } from "../parts/badge.js";
 import { spark } from "../parts/spark.js";
 import { empty } from "../parts/states.js";
 import { when } from "../parts/time.js";
-import { ofSeverity, shown } from "../status.js";
+import { STATUSES, known, ofSeverity, shown } from "../status.js";
 import { words } from "../words.js";
+
+const MOST_TARGETS = 50;
 
 /** The values a card shows, the main one first. @type {Record<string, string[]>} */
 const VALUES = {
@@ -69,7 +71,7 @@ function value(/** @type {any} */ told, /** @type {string} */ name) {
 
 function alerts(/** @type {import("../app.js").App} */ app, /** @type {any[]} */ list) {
   if (!list.length) return empty(words.overview.noAlerts);
-  return html`<ul class="rows">${repeat(list, (each) => each.id, (each) => html`<li>
+  return html`<ul class="rows alerts">${repeat(list, (each) => each.id, (each) => html`<li>
     ${badge(ofSeverity(each.severity), each.severity)}
     <a href=${`/alerts/${each.id}`}>${each.source}: ${each.alert_type}</a>
     <span class="grow">${each.message}</span> ${when(each.created_at)}
@@ -79,9 +81,17 @@ function alerts(/** @type {import("../app.js").App} */ app, /** @type {any[]} */
 function targets(/** @type {import("../app.js").App} */ app) {
   const list = app.health.targets ?? [];
   if (!list.length) return empty(words.overview.noTargets);
-  return html`<ul class="rows">${repeat(list, (each) => each.id, (each) => html`<li>
+  const first = troubledFirst(list).slice(0, MOST_TARGETS);
+  return html`<ul class="rows">${repeat(first, (each) => each.id, (each) => html`<li>
     ${badge(shown(each.status, app.away))}
     <a href=${`/targets/${each.id}`}>${each.name}</a>
     <span class="grow dim">${[each.chain, each.network].filter(Boolean).join(" · ")} ${each.reason ?? ""}</span>
-  </li>`)}</ul>`;
+  </li>`)}</ul>
+  ${list.length > first.length ? html`<p class="more"><a class="button" href="/targets">${words.overview.allTargets(list.length)}</a></p>` : nothing}`;
+}
+
+/** Otherwise in their order. @param {any[]} list */
+function troubledFirst(list) {
+  const order = Object.keys(STATUSES);
+  return [...list].sort((a, b) => order.indexOf(known(a.status)) - order.indexOf(known(b.status)));
 }

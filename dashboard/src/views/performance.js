@@ -43,9 +43,9 @@ const keyOf = (each) => `${each.benchmark_name}/${each.operation_type}`;
 
 /** @param {import("../screen.js").Screen} screen @param {any[]} list */
 function table(screen, list) {
-  return html`<div class="scroll panel"><table>
+  return html`<div class="scroll panel" tabindex="0"><table>
     <thead><tr><th>${words.performance.operation}</th><th class="number">p50</th><th class="number">p95</th><th class="number">p99</th>
-      <th class="number">${words.performance.n}</th><th class="number">${words.performance.success}</th><th class="number">${words.performance.change}</th><th></th></tr></thead>
+      <th class="number">${words.performance.n}</th><th class="number">${words.performance.success}</th><th class="number">${words.performance.change}</th><td></td></tr></thead>
     <tbody>${repeat(list, keyOf, (each) => html`<tr>
       <td><a href=${withQuery(screen.url, { of: keyOf(each) })}>${each.benchmark_name} ${each.operation_type}</a></td>
       ${["p50_ms", "p95_ms", "p99_ms"].map((name) => html`<td class="number">${quantity(each.now?.[name], "ms")}</td>`)}

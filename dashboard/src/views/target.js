@@ -98,7 +98,7 @@ async function remove(screen, target) {
 function checks(screen, target) {
   const kinds = Object.entries(target.checks);
   if (!kinds.length) return empty(words.target.noChecks);
-  return html`<div class="scroll panel"><table>
+  return html`<div class="scroll panel" tabindex="0"><table>
     <thead><tr><th>${words.target.check}</th><th>${words.incidents.status}</th><th>${words.target.values}</th><th class="number">${words.target.every}</th><th>${words.target.last}</th></tr></thead>
     <tbody>${kinds.map(([kind, check]) => html`<tr>
       <td>${kind}</td>

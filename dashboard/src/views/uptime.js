@@ -61,9 +61,9 @@ function service(screen, target) {
 /** @param {import("../screen.js").Screen} screen @param {any[]} list */
 function objectiveTable(screen, list) {
   if (!list.length) return empty(words.uptime.noObjectives);
-  return html`<div class="scroll panel"><table>
+  return html`<div class="scroll panel" tabindex="0"><table>
     <thead><tr><th>${words.uptime.objective}</th><th>${words.uptime.status}</th><th class="number">${words.uptime.goal}</th><th class="number">${words.uptime.reached}</th>
-      <th class="number">${words.uptime.left}</th><th>${words.uptime.burn}</th><th></th></tr></thead>
+      <th class="number">${words.uptime.left}</th><th>${words.uptime.burn}</th><td></td></tr></thead>
     <tbody>${list.map((each) => html`<tr>
       <td>${each.name ?? words.uptime.allOthers} <span class="dim">${each.targets} ${words.uptime.targets}, ${each.window_days} d</span></td>
       <td>${badge(shown(each.status, screen.app.away))}</td>
