@@ -6,13 +6,11 @@ from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-import boto3
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
 
+from watchkeeper import aws
 from watchkeeper.deliver import Access, Outbox, deliver
 from watchkeeper.errors import StoreError
 from watchkeeper.model import Settlement
@@ -57,7 +55,7 @@ def secrets() -> Secrets:
 
 @cache
 def sqs() -> "SQSClient":
-    client: SQSClient = boto3.client("sqs", config=Config(connect_timeout=2, read_timeout=5))
+    client: SQSClient = aws.client("sqs", connect_s=2, read_s=5, tries=5)
     return client
 
 
@@ -177,5 +175,5 @@ def nudge() -> None:
         return
     try:
         sqs().send_message(QueueUrl=url, MessageBody="{}")
-    except (BotoCoreError, ClientError):
+    except aws.errors():
         logger.exception("no nudge; the sweep goes on with it")

@@ -8,13 +8,11 @@ from hashlib import sha256
 from importlib import import_module
 from typing import Any
 
-import boto3
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from botocore.config import Config
-from botocore.exceptions import ClientError
 
+from watchkeeper import aws
 from watchkeeper.errors import StoreError
 from watchkeeper.report_names import file_name, media_type
 from watchkeeper.settings import ReportSettings, Settings
@@ -153,10 +151,7 @@ class Shelf:
     def __init__(self, settings: ReportSettings) -> None:
         self._settings = settings
         # By itself boto3 signs links of some regions in a way that S3 stops taking. Trying again is the database's.
-        config = Config(
-            signature_version="s3v4", connect_timeout=3, read_timeout=30, retries={"total_max_attempts": 2}
-        )
-        self._s3: Any = boto3.client("s3", config=config)
+        self._s3: Any = aws.client("s3", read_s=30, tries=2, signature="s3v4")
 
     def put(self, file: Json, body: bytes) -> None:
         self._s3.put_object(
@@ -171,8 +166,8 @@ class Shelf:
         """Without the right to list, S3 says 403 of what is not there."""
         try:
             self._s3.head_object(Bucket=self._settings.bucket, Key=key)
-        except ClientError as error:
-            if error.response["ResponseMetadata"]["HTTPStatusCode"] in (403, 404):
+        except aws.errors() as error:
+            if aws.code(error) in ("403", "404"):
                 return False
             raise
         return True

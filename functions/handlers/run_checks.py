@@ -5,16 +5,14 @@ import re
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError
 from pydantic import ValidationError
 
+from watchkeeper import aws
 from watchkeeper.errors import SettingsError, StoreError
 from watchkeeper.model import CheckResult, Task
 from watchkeeper.queues import nudge, unpack
@@ -47,10 +45,8 @@ def notify_queue_url() -> str | None:
 
 @cache
 def sqs() -> "SQSClient":
-    """Made when something fires first, as boto3 costs 160 ms of a cold start. Quick to give up: a sweep follows."""
-    boto3: Any = import_module("boto3")
-    quick = Config(connect_timeout=1, read_timeout=2, retries={"total_max_attempts": 1})
-    client: SQSClient = boto3.client("sqs", config=quick)
+    """Quick to give up: a sweep follows."""
+    client: SQSClient = aws.client("sqs", connect_s=1, read_s=2)
     return client
 
 
@@ -157,7 +153,7 @@ def wake_delivery() -> None:
     try:
         url = notify_queue_url()
         refusals = nudge(sqs(), url) if url else ()
-    except (BotoCoreError, SettingsError) as error:
+    except aws.errors(SettingsError) as error:
         refusals = (str(error),)
     if refusals:
         logger.error("no nudge; the sweep goes on with it", extra={"why": refusals})

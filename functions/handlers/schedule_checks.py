@@ -5,12 +5,11 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-import boto3
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from botocore.config import Config
 
+from watchkeeper import aws
 from watchkeeper.catalog import catalog
 from watchkeeper.errors import SettingsError, StoreError
 from watchkeeper.queues import Sent, nudge, pack, send
@@ -47,7 +46,7 @@ def store() -> Store:
 
 @cache
 def sqs() -> "SQSClient":
-    client: SQSClient = boto3.client("sqs", config=Config(connect_timeout=2, read_timeout=5))
+    client: SQSClient = aws.client("sqs", connect_s=2, read_s=5, tries=5)
     return client
 
 

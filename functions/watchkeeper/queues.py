@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from botocore.exceptions import BotoCoreError, ClientError
+from watchkeeper import aws
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -94,7 +94,7 @@ def _offer_batch(sqs: "SQSClient", queue_url: str, batch: list[Message]) -> dict
                 for n, message in enumerate(batch)
             ],
         )
-    except (BotoCoreError, ClientError) as error:
+    except aws.errors() as error:
         return dict.fromkeys(batch, str(error))
     return {batch[int(f["Id"])]: f"{f['Code']}: {f.get('Message', '')}" for f in reply.get("Failed", [])}
 
