@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help up anvil test drill lint bench package setup lock reset clean
+.PHONY: help up anvil test drill lint bench package deploy destroy setup lock reset clean
 
 # Any Python 3.11+ that runs; only the bootstrap needs it.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
@@ -48,6 +48,14 @@ bench: ## measure; prints figures, asserts nothing
 package: ## the zip of all functions, for arm64 or ARCH=x86_64, as dist/functions.zip
 	@$(BOOTSTRAP)
 	@$(RUN) infra.local.build $(or $(ARCH),arm64)
+
+deploy: ## bring a stage to Supabase and AWS: make deploy STAGE=prod; DRY_RUN=1 only says what it would do
+	@$(BOOTSTRAP) tests
+	@exec $(RUN) infra.deploy $(or $(STAGE),$(error name the stage: make deploy STAGE=prod)) $(if $(DRY_RUN),--dry-run)
+
+destroy: ## take a stage away from AWS; asks first, and keeps the database: make destroy STAGE=prod
+	@$(BOOTSTRAP) tests
+	@exec $(RUN) infra.deploy $(or $(STAGE),$(error name the stage: make destroy STAGE=prod)) --destroy
 
 setup: ## install what the others need, and nothing more
 	@$(BOOTSTRAP)
