@@ -31,7 +31,7 @@ class Recorded:
 
     def _note(self, model: Any, params: Any, **_: Any) -> None:
         if model.name in ("PutObject", "DeleteObjects"):
-            self.done.append(f"{model.name} {params['url_path'].strip('/')}".strip())
+            self.done.append(f"{model.name} {params['url_path'].strip('/?').removesuffix('delete')}".strip())
 
     def client(self, service: str) -> Any:
         return self.s3 if service == "s3" else self
