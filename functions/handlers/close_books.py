@@ -6,17 +6,16 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
 
-from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from watchkeeper import aws
+from watchkeeper import aws, telemetry
 from watchkeeper.settings import BooksSettings, Settings
 from watchkeeper.store import Json, Store
 
 # A portion that takes longer than the patience of a call is asked for again, four times in all.
 RESERVE_MS = 90_000
 
-logger = Logger(service="close_books")
+logger = telemetry.logger("close_books")
 
 
 @cache

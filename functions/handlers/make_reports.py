@@ -8,11 +8,9 @@ from hashlib import sha256
 from importlib import import_module
 from typing import Any
 
-from aws_lambda_powertools import Logger, Metrics
-from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from watchkeeper import aws
+from watchkeeper import aws, telemetry
 from watchkeeper.errors import StoreError
 from watchkeeper.report_names import file_name, media_type
 from watchkeeper.settings import ReportSettings, Settings
@@ -25,8 +23,8 @@ ERROR_CHARS = 1000
 # The database refused the report as such: what it is about does not exist any more, or never made sense.
 REFUSED = ("22023", "PT404")
 
-logger = Logger(service="make_reports")
-metrics = Metrics(namespace="Watchkeeper", service="make_reports")
+logger = telemetry.logger("make_reports")
+meter = telemetry.Meter("make_reports")
 
 
 class Taken(Exception):  # noqa: N818
@@ -45,15 +43,15 @@ def shelf() -> "Shelf":
 
 
 @logger.inject_lambda_context
-@metrics.log_metrics(capture_cold_start_metric=True)
+@meter.told
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:  # noqa: ARG001 - AWS passes both
     """Entry point. What there is no time for, the next minute takes."""
     outcomes: dict[str, int] = {}
     while context.get_remaining_time_in_millis() > RESERVE_MS and (report := store().claim_report(LEASE_S)):
         outcome = attend_to(report)
-        metrics.add_metric(f"Reports{outcome.title()}", MetricUnit.Count, 1)
+        meter.add(f"Reports{outcome.title()}", 1)
         outcomes[outcome] = outcomes.get(outcome, 0) + 1
-    metrics.add_metric("ReportsClaimed", MetricUnit.Count, sum(outcomes.values()))
+    meter.add("ReportsClaimed", sum(outcomes.values()))
     return outcomes
 
 

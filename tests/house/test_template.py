@@ -11,7 +11,7 @@ from samtranslator.parser.parser import Parser
 from samtranslator.translator.translator import Translator
 from samtranslator.yaml_helper import yaml_parse
 
-from handlers import deliver_notifications, make_reports
+from handlers import deliver_notifications, make_reports, record_spooled
 from watchkeeper.deliver import SEND_S
 
 ROOT = Path(__file__).parents[2]
@@ -25,6 +25,7 @@ ALLOWED_ACTIONS = {
     "sns:Publish",  # who delivers: topics of one prefix
     "sqs:SendMessage*",  # to wake others; emulators know SendMessageBatch by its own name
     "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes",  # a worker's own queue
+    "sqs:ChangeMessageVisibility*",  # who records what was spooled: when it is tried again
     "logs:CreateLogStream", "logs:PutLogEvents",  # its own log group
     "s3:PutObject", "s3:GetObject",  # who makes reports: its own files, and the links to them
     "s3:PutObjectRetention",  # who closes the books: the heads it has just written
@@ -132,9 +133,9 @@ def test_mail_goes_out_as_one_sender_and_to_topics_of_one_prefix() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(n for n in of_type("AWS::IAM::Role") if n.startswith("Check")))
-def test_a_worker_sends_to_one_queue_only(name: str) -> None:
+def test_a_worker_sends_to_who_delivers_and_to_the_spool_only(name: str) -> None:
     (statement,) = may(name, "sqs:SendMessage*")
-    assert statement["Resource"] == {"Fn::GetAtt": ["Notifications", "Arn"]}
+    assert statement["Resource"] == [{"Fn::GetAtt": [queue, "Arn"]} for queue in ("Notifications", "Spool")]
 
 
 def test_a_delivery_is_sent_before_its_lease_ends_and_its_function() -> None:
@@ -201,7 +202,7 @@ def test_who_writes_a_bucket_writes_to_one_folder_and_deletes_nothing(role: str,
 
 def test_each_queue_but_the_last_ones_has_a_dead_letter_queue() -> None:
     without = [name for name, queue in of_type("AWS::SQS::Queue").items() if "RedrivePolicy" not in queue]
-    assert sorted(without) == ["DeadChecks", "DeadNotifications"]
+    assert sorted(without) == ["DeadChecks", "DeadNotifications", "DeadResults"]
 
 
 @pytest.mark.parametrize("name", sorted(of_type("AWS::Lambda::EventSourceMapping")))
@@ -211,6 +212,16 @@ def test_a_message_stays_hidden_six_timeouts_and_fails_alone(name: str) -> None:
     function = of_type("AWS::Lambda::Function")[mapping["FunctionName"]["Ref"]]
     assert queue["VisibilityTimeout"] >= 6 * function["Timeout"]
     assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+
+
+def test_what_can_still_be_recorded_never_becomes_a_dead_letter() -> None:
+    spool = of_type("AWS::SQS::Queue")["Spool"]
+    assert spool["MessageRetentionPeriod"] == 14 * 86_400
+    assert spool["VisibilityTimeout"] == record_spooled.LONGEST_WAIT_S
+    tries, waited = 0, 0
+    while waited < spool["MessageRetentionPeriod"]:
+        tries, waited = tries + 1, waited + record_spooled.wait_s(tries + 1)
+    assert tries < spool["RedrivePolicy"]["maxReceiveCount"]
 
 
 def test_a_stale_tick_is_not_replayed() -> None:
