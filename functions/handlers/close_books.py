@@ -6,19 +6,16 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
 
-import boto3
-from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from botocore.config import Config
-from botocore.exceptions import ClientError
 
+from watchkeeper import aws, telemetry
 from watchkeeper.settings import BooksSettings, Settings
 from watchkeeper.store import Json, Store
 
 # A portion that takes longer than the patience of a call is asked for again, four times in all.
 RESERVE_MS = 90_000
 
-logger = Logger(service="close_books")
+logger = telemetry.logger("close_books")
 
 
 @cache
@@ -34,9 +31,7 @@ def store() -> Store:
 
 @cache
 def s3() -> Any:
-    return boto3.client(
-        "s3", config=Config(connect_timeout=3, read_timeout=10, retries={"total_max_attempts": 3})
-    )
+    return aws.client("s3", read_s=10, tries=3)
 
 
 @logger.inject_lambda_context
@@ -79,8 +74,8 @@ def keep_head() -> Json:
     body = json.dumps(head, indent=2, sort_keys=True).encode()
     try:
         locked = put(key, body, now)
-    except ClientError as error:
-        if error.response["Error"]["Code"] != "PreconditionFailed":
+    except aws.errors() as error:
+        if aws.code(error) != "PreconditionFailed":
             raise
         return {"key": key, "written": False}
     return {"key": key, "written": True, "locked": locked, "seq": head["seq"]}
@@ -94,9 +89,9 @@ def put(key: str, body: bytes, now: datetime) -> bool:
         until = now + timedelta(days=settings().lock_days)
         try:
             s3().put_object(**target, ObjectLockMode=settings().lock_mode, ObjectLockRetainUntilDate=until)
-        except ClientError as error:
+        except aws.errors() as error:
             # Its message: Bucket is missing Object Lock Configuration.
-            if error.response["Error"]["Code"] != "InvalidRequest":
+            if aws.code(error) != "InvalidRequest":
                 raise
             logger.warning("the bucket has no Object Lock: whoever may delete can delete the head")
         else:

@@ -6,19 +6,15 @@ from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-import boto3
-from aws_lambda_powertools import Logger, Metrics
-from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
 
+from watchkeeper import aws, telemetry
 from watchkeeper.deliver import Access, Outbox, deliver
 from watchkeeper.errors import StoreError
 from watchkeeper.model import Settlement
 from watchkeeper.secrets import Secrets
 from watchkeeper.settings import DeliverySettings, Settings
-from watchkeeper.store import Json, Store
+from watchkeeper.store import Json, Store, StoreUnreachable
 from watchkeeper.threads import in_thread
 
 if TYPE_CHECKING:
@@ -31,8 +27,8 @@ PATIENCE_S = 3
 GATHER_S = 0.2  # what ends within this time is settled together
 LOOK_AGAIN_S = 1.0  # while a slow channel is waited for, the others go on
 
-logger = Logger(service="deliver_notifications")
-metrics = Metrics(namespace="Watchkeeper", service="deliver_notifications")
+logger = telemetry.logger("deliver_notifications")
+meter = telemetry.Meter("deliver_notifications")
 
 
 @cache
@@ -47,7 +43,8 @@ def delivery_settings() -> DeliverySettings:
 
 @cache
 def outbox() -> Outbox:
-    return Store(settings().supabase_url, settings().supabase_secret_key, patience_s=PATIENCE_S)
+    key = telemetry.hide(settings().supabase_secret_key)
+    return Store(settings().supabase_url, key, patience_s=PATIENCE_S)
 
 
 @cache
@@ -57,7 +54,7 @@ def secrets() -> Secrets:
 
 @cache
 def sqs() -> "SQSClient":
-    client: SQSClient = boto3.client("sqs", config=Config(connect_timeout=2, read_timeout=5))
+    client: SQSClient = aws.client("sqs", connect_s=2, read_s=5, tries=5)
     return client
 
 
@@ -67,18 +64,20 @@ def runner() -> asyncio.Runner:
 
 
 @logger.inject_lambda_context
-@metrics.log_metrics(capture_cold_start_metric=True)
+@meter.told
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Entry point. The messages say nothing: the table knows. If it cannot be asked, the nudge comes again."""
+    logger.set_correlation_id(telemetry.correlation(r["body"] for r in event.get("Records", [])))
     access = Access(delivery_settings(), settings().private_targets, secrets())
     round_ = Round(outbox(), access, lambda: context.get_remaining_time_in_millis() > RESERVE_MS)
     try:
         runner().run(round_.run())
-    except StoreError:
+    except StoreError as error:
+        meter.add("StoreUnreachable", isinstance(error, StoreUnreachable))
         logger.exception("not all is claimed or settled; the nudge comes again")
         return {"batchItemFailures": [{"itemIdentifier": r["messageId"]} for r in event.get("Records", [])]}
     finally:
-        metrics.add_metric("MessagesClaimed", MetricUnit.Count, round_.claimed)
+        meter.add("MessagesClaimed", round_.claimed)
     if round_.more:
         nudge()
     return {"batchItemFailures": []}
@@ -136,9 +135,9 @@ class Round:
             except StoreError as error:
                 refused = self._unsettled.pop(refused_index(error, len(self._unsettled)))
                 logger.warning("settlement refused", extra={"why": error.message, "settlement": refused})
-                metrics.add_metric("SettlementsRefused", MetricUnit.Count, 1)
+                meter.add("SettlementsRefused", 1)
             else:
-                metrics.add_metric("DeliveriesStale", MetricUnit.Count, told.get("stale", 0))
+                meter.add("DeliveriesStale", told.get("stale", 0))
                 self._unsettled = []
 
     async def _finish(self) -> None:
@@ -149,7 +148,7 @@ class Round:
 
 
 def note(settlement: Settlement) -> Json:
-    metrics.add_metric(f"Deliveries{settlement.outcome.title()}", MetricUnit.Count, 1)
+    meter.add(f"Deliveries{settlement.outcome.title()}", 1)
     if settlement.outcome != "sent":
         logger.warning(
             "not delivered",
@@ -177,5 +176,5 @@ def nudge() -> None:
         return
     try:
         sqs().send_message(QueueUrl=url, MessageBody="{}")
-    except (BotoCoreError, ClientError):
+    except aws.errors():
         logger.exception("no nudge; the sweep goes on with it")

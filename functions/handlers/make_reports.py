@@ -8,13 +8,9 @@ from hashlib import sha256
 from importlib import import_module
 from typing import Any
 
-import boto3
-from aws_lambda_powertools import Logger, Metrics
-from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from botocore.config import Config
-from botocore.exceptions import ClientError
 
+from watchkeeper import aws, telemetry
 from watchkeeper.errors import StoreError
 from watchkeeper.report_names import file_name, media_type
 from watchkeeper.settings import ReportSettings, Settings
@@ -27,8 +23,8 @@ ERROR_CHARS = 1000
 # The database refused the report as such: what it is about does not exist any more, or never made sense.
 REFUSED = ("22023", "PT404")
 
-logger = Logger(service="make_reports")
-metrics = Metrics(namespace="Watchkeeper", service="make_reports")
+logger = telemetry.logger("make_reports")
+meter = telemetry.Meter("make_reports")
 
 
 class Taken(Exception):  # noqa: N818
@@ -47,15 +43,15 @@ def shelf() -> "Shelf":
 
 
 @logger.inject_lambda_context
-@metrics.log_metrics(capture_cold_start_metric=True)
+@meter.told
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:  # noqa: ARG001 - AWS passes both
     """Entry point. What there is no time for, the next minute takes."""
     outcomes: dict[str, int] = {}
     while context.get_remaining_time_in_millis() > RESERVE_MS and (report := store().claim_report(LEASE_S)):
         outcome = attend_to(report)
-        metrics.add_metric(f"Reports{outcome.title()}", MetricUnit.Count, 1)
+        meter.add(f"Reports{outcome.title()}", 1)
         outcomes[outcome] = outcomes.get(outcome, 0) + 1
-    metrics.add_metric("ReportsClaimed", MetricUnit.Count, sum(outcomes.values()))
+    meter.add("ReportsClaimed", sum(outcomes.values()))
     return outcomes
 
 
@@ -153,10 +149,7 @@ class Shelf:
     def __init__(self, settings: ReportSettings) -> None:
         self._settings = settings
         # By itself boto3 signs links of some regions in a way that S3 stops taking. Trying again is the database's.
-        config = Config(
-            signature_version="s3v4", connect_timeout=3, read_timeout=30, retries={"total_max_attempts": 2}
-        )
-        self._s3: Any = boto3.client("s3", config=config)
+        self._s3: Any = aws.client("s3", read_s=30, tries=2, signature="s3v4")
 
     def put(self, file: Json, body: bytes) -> None:
         self._s3.put_object(
@@ -171,8 +164,8 @@ class Shelf:
         """Without the right to list, S3 says 403 of what is not there."""
         try:
             self._s3.head_object(Bucket=self._settings.bucket, Key=key)
-        except ClientError as error:
-            if error.response["ResponseMetadata"]["HTTPStatusCode"] in (403, 404):
+        except aws.errors() as error:
+            if aws.code(error) in ("403", "404"):
                 return False
             raise
         return True

@@ -3,16 +3,16 @@
 from functools import cache
 from typing import Any
 
-from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from watchkeeper import telemetry
 from watchkeeper.settings import Settings
 from watchkeeper.store import Store
 
 # A portion that takes longer than the patience of a call is asked for again, four times in all.
 RESERVE_MS = 60_000
 
-logger = Logger(service="prune_history")
+logger = telemetry.logger("prune_history")
 
 
 @cache

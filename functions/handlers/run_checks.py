@@ -1,38 +1,37 @@
-"""Runs the checks of an SQS batch, all at once, records their results in one call, and wakes who delivers."""
+"""Runs the checks of an SQS batch, all at once, records their results in one call, and wakes who delivers.
+
+Results that cannot be recorded wait in the spool.
+"""
 
 import asyncio
-import re
+import time
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from aws_lambda_powertools import Logger, Metrics
-from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError
 from pydantic import ValidationError
 
+from watchkeeper import aws, telemetry
 from watchkeeper.errors import SettingsError, StoreError
 from watchkeeper.model import CheckResult, Task
-from watchkeeper.queues import nudge, unpack
+from watchkeeper.queues import nudge, pack_results, send, unpack
+from watchkeeper.record import Recording, record
 from watchkeeper.run import Access, run_all
-from watchkeeper.settings import DeliverySettings, Settings
+from watchkeeper.settings import DeliverySettings, Settings, SpoolSettings
 from watchkeeper.store import Json, Store, StoreUnreachable
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
-RESULTS_PER_CALL = 1000
 PATIENCE_S = 10  # a probe may have taken 60 of the function's 75 seconds
 # By then the database has counted the slot as missed and made the check due again (45 s after its timeout, at
 # the next tick). Probing now would be late evidence, and a backlog of it would hammer the targets.
 STALE_AFTER_S = 120
 
-logger = Logger(service="run_checks")
-metrics = Metrics(namespace="Watchkeeper", service="run_checks")
+logger = telemetry.logger("run_checks")
+meter = telemetry.Meter("run_checks")
 
 
 @cache
@@ -46,17 +45,21 @@ def notify_queue_url() -> str | None:
 
 
 @cache
+def spool_queue_url() -> str | None:
+    return SpoolSettings.from_env().queue_url
+
+
+@cache
 def sqs() -> "SQSClient":
-    """Made when something fires first, as boto3 costs 160 ms of a cold start. Quick to give up: a sweep follows."""
-    boto3: Any = import_module("boto3")
-    quick = Config(connect_timeout=1, read_timeout=2, retries={"total_max_attempts": 1})
-    client: SQSClient = boto3.client("sqs", config=quick)
+    """Quick to give up: a sweep follows."""
+    client: SQSClient = aws.client("sqs", connect_s=1, read_s=2)
     return client
 
 
 @cache
 def store() -> Store:
-    return Store(settings().supabase_url, settings().supabase_secret_key, patience_s=PATIENCE_S)
+    key = telemetry.hide(settings().supabase_secret_key)
+    return Store(settings().supabase_url, key, patience_s=PATIENCE_S)
 
 
 @cache
@@ -71,22 +74,24 @@ def runner() -> asyncio.Runner:
 
 
 @logger.inject_lambda_context
-@metrics.log_metrics(capture_cold_start_metric=True)
+@meter.told
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001 - AWS passes both
-    """Entry point. A message that nobody can read fails alone; if recording fails, all come again."""
+    """Entry point. A message that nobody can read fails alone. If results can neither be recorded nor kept, all
+    messages come again."""
+    logger.set_correlation_id(telemetry.correlation(message["body"] for message in event["Records"]))
     unreadable: list[str] = []
     tasks: list[Task] = []
-    for record in event["Records"]:
+    for message in event["Records"]:
         try:
-            tasks += readable(unpack(record["body"])[1])
+            tasks += readable(unpack(message["body"])[1])
         except ValueError as error:
-            logger.warning("message cannot be read", extra={"id": record["messageId"], "why": str(error)})
-            unreadable.append(record["messageId"])
-    try:
-        keep(run_fresh(tasks))
-    except StoreError:
-        logger.exception("nothing recorded; the batch comes again")
-        return failures(record["messageId"] for record in event["Records"])
+            logger.warning("message cannot be read", extra={"id": message["messageId"], "why": str(error)})
+            unreadable.append(message["messageId"])
+    runs = run_fresh(tasks)
+    recording = record_results([result.to_json() for task, result in runs if task.probe_id is None])
+    safe = recording.error is None or spooled(recording.left, recording.error)
+    if not safe or not settle_probes(runs):
+        return failures(message["messageId"] for message in event["Records"])
     return failures(unreadable)
 
 
@@ -99,7 +104,7 @@ def readable(tasks: Iterable[Json]) -> list[Task]:
         except ValidationError as error:
             why = error.errors(include_url=False, include_context=False, include_input=False)
             logger.warning("task cannot be read", extra={"check_id": task.get("check_id"), "why": why})
-            metrics.add_metric("TasksUnreadable", MetricUnit.Count, 1)
+            meter.add("TasksUnreadable")
     return found
 
 
@@ -107,7 +112,7 @@ def run_fresh(tasks: list[Task]) -> list[tuple[Task, CheckResult]]:
     """Run all tasks but the stale ones, concurrently."""
     now = datetime.now(UTC)
     fresh = [task for task in tasks if not is_stale(task, now)]
-    metrics.add_metric("TasksStale", MetricUnit.Count, len(tasks) - len(fresh))
+    meter.add("TasksStale", len(tasks) - len(fresh))
     results = runner().run(run_all(fresh, access())) if fresh else []
     return list(zip(fresh, results, strict=True))
 
@@ -116,67 +121,66 @@ def is_stale(task: Task, now: datetime) -> bool:
     return now - task.due_at > timedelta(seconds=STALE_AFTER_S + task.timeout_s)
 
 
-def keep(runs: list[tuple[Task, CheckResult]]) -> None:
-    """Record what the checks found; what a probe found goes to whoever tries it out, and nowhere else."""
-    record_results([result for task, result in runs if task.probe_id is None])
+def settle_probes(runs: list[tuple[Task, CheckResult]]) -> bool:
+    """What a probe found goes to whoever tries it out, and nowhere else. A refusal costs this probe only; false: it
+    has to come again.
+    """
     for task, result in runs:
-        if task.probe_id is not None:
-            settle_probe(str(task.probe_id), result)
-
-
-def settle_probe(probe_id: str, result: CheckResult) -> None:
-    """A refusal costs this probe only: nobody waits for it longer than ten minutes."""
-    try:
-        store().settle_probe(probe_id, result.to_json())
-    except StoreUnreachable:
-        raise
-    except StoreError as error:
-        logger.warning("probe not settled", extra={"probe_id": probe_id, "why": error.message})
-
-
-def record_results(results: list[CheckResult]) -> None:
-    """Record everything, a thousand a call."""
-    for start in range(0, len(results), RESULTS_PER_CALL):
-        record_page([result.to_json() for result in results[start : start + RESULTS_PER_CALL]])
-
-
-def record_page(results: list[Json]) -> None:
-    """Record one page. A result that the database refuses costs itself only: it is logged and left out."""
-    while results:
+        if task.probe_id is None:
+            continue
         try:
-            recorded = store().record_check_results(results)
+            store().settle_probe(str(task.probe_id), result.to_json())
+        except StoreUnreachable as error:
+            logger.warning("probes not settled; the batch comes again", extra={"why": str(error)})
+            return False
         except StoreError as error:
-            refused = results.pop(refused_index(error, len(results)))
-            logger.warning("result refused", extra={"check_id": refused["check_id"], "why": error.message})
-            metrics.add_metric("ResultsRefused", MetricUnit.Count, 1)
-        else:
-            note(recorded)
-            return
+            logger.warning("probe not settled", extra={"probe_id": task.probe_id, "why": error.message})
+    return True
 
 
-def refused_index(error: StoreError, length: int) -> int:
-    """Which of the results the refusal names; any other error is raised again."""
-    named = re.match(r"results\[(\d+)\]", error.argument or "")
-    if error.code != "22023" or not named or int(named[1]) >= length:
-        raise error
-    return int(named[1])
-
-
-def note(recorded: Json) -> None:
-    for name in ("recorded", "repeated", "late", "dropped"):
-        metrics.add_metric(f"Results{name.title()}", MetricUnit.Count, recorded[name])
-    for transition in recorded["transitions"]:
+def record_results(results: list[Json]) -> Recording:
+    """Record everything, and tell of it."""
+    started = time.monotonic()
+    recording = record(store(), results)
+    if results:
+        meter.add("RecordMs", round(1000 * (time.monotonic() - started), 1))
+    for name, count in recording.counts.items():
+        meter.add(f"Results{name.title()}", count)
+    for refused, why in recording.refused:
+        logger.warning("result refused", extra={"check_id": refused["check_id"], "why": why})
+        meter.add("ResultsRefused")
+    for transition in recording.transitions:
         logger.warning("alert", extra=transition)
-    if recorded["transitions"]:
+    if recording.transitions:
         wake_delivery()
+    return recording
+
+
+def spooled(results: list[Json], error: StoreError) -> bool:
+    """Whether they are safe in the spool, from which they are recorded when the database is back."""
+    if isinstance(error, StoreUnreachable):
+        meter.add("StoreUnreachable")
+    why = {"why": str(error), "results": len(results)}
+    url = spool_queue_url()
+    # 22023: what was sent makes no sense to the database, and will make none later.
+    if url is None or error.code == "22023":
+        logger.error("nothing recorded; the batch comes again", extra=why)
+        return False
+    refusals = send(sqs(), url, pack_results(results, logger.get_correlation_id())).refusals
+    if refusals:
+        logger.error("neither recorded nor spooled; the batch comes again", extra={**why, "spool": refusals})
+        return False
+    logger.warning("spooled", extra=why)
+    meter.add("ResultsSpooled", len(results))
+    return True
 
 
 def wake_delivery() -> None:
     """One empty message. If it cannot be sent, the sweep comes within 15 s: no reason to run the checks again."""
     try:
         url = notify_queue_url()
-        refusals = nudge(sqs(), url) if url else ()
-    except (BotoCoreError, SettingsError) as error:
+        refusals = nudge(sqs(), url, correlation_id=logger.get_correlation_id()) if url else ()
+    except aws.errors(SettingsError) as error:
         refusals = (str(error),)
     if refusals:
         logger.error("no nudge; the sweep goes on with it", extra={"why": refusals})

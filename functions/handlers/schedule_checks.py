@@ -5,17 +5,14 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-import boto3
-from aws_lambda_powertools import Logger, Metrics
-from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from botocore.config import Config
 
+from watchkeeper import aws, telemetry
 from watchkeeper.catalog import catalog
 from watchkeeper.errors import SettingsError, StoreError
 from watchkeeper.queues import Sent, nudge, pack, send
 from watchkeeper.settings import DeliverySettings, Settings
-from watchkeeper.store import Json, Store
+from watchkeeper.store import Json, Store, StoreUnreachable
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -26,8 +23,8 @@ PATIENCE_S = 5  # the next tick comes in a minute, and the function has half of 
 SWEEPS_S = (0, 15, 30, 45)
 RESERVE_MS = 10_000  # a claim that there is no time to send would only be missed
 
-logger = Logger(service="schedule_checks")
-metrics = Metrics(namespace="Watchkeeper", service="schedule_checks")
+logger = telemetry.logger("schedule_checks")
+meter = telemetry.Meter("schedule_checks")
 
 
 @cache
@@ -42,38 +39,48 @@ def notify_queue_url() -> str | None:
 
 @cache
 def store() -> Store:
-    return Store(settings().supabase_url, settings().supabase_secret_key, patience_s=PATIENCE_S)
+    key = telemetry.hide(settings().supabase_secret_key)
+    return Store(settings().supabase_url, key, patience_s=PATIENCE_S)
 
 
 @cache
 def sqs() -> "SQSClient":
-    client: SQSClient = boto3.client("sqs", config=Config(connect_timeout=2, read_timeout=5))
+    client: SQSClient = aws.client("sqs", connect_s=2, read_s=5, tries=5)
     return client
 
 
 @logger.inject_lambda_context
-@metrics.log_metrics(capture_cold_start_metric=True)
+@meter.told
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
-    """Entry point. The event's time is only logged: what is due is for the database's clock to say."""
-    sweep()
-    publish_catalog()
+    """Entry point. The event's time is only logged: what is due is for the database's clock to say.
+
+    The tick's own id goes with the messages, so that what came of it can be followed.
+    """
+    logger.set_correlation_id(context.aws_request_id)
+    sweep(context.aws_request_id)
     claimed = sent = 0
-    for tasks in claims(context):
-        claimed += len(tasks)
-        sent += sum(send_kind(kind, group) for kind, group in by_kind(tasks).items())
-    metrics.add_metric("ChecksClaimed", MetricUnit.Count, claimed)
-    metrics.add_metric("ChecksNotSent", MetricUnit.Count, claimed - sent)
+    try:
+        publish_catalog()
+        for tasks in claims(context):
+            claimed += len(tasks)
+            sent += sum(send_kind(kind, group, context) for kind, group in by_kind(tasks).items())
+    except StoreUnreachable:
+        meter.add("StoreUnreachable")
+        raise
+    meter.add("Ticks")
+    meter.add("ChecksClaimed", claimed)
+    meter.add("ChecksNotSent", claimed - sent)
     logger.info("tick", extra={"claimed": claimed, "sent": sent, "tick": event.get("scheduled_time")})
     return {"claimed": claimed, "sent": sent}
 
 
-def sweep() -> None:
+def sweep(correlation_id: str) -> None:
     """First of all: what waits to be delivered needs neither the catalog nor the checks."""
     url = notify_queue_url()
-    refusals = nudge(sqs(), url, SWEEPS_S) if url else ("NOTIFY_QUEUE_URL is not set",)
+    refusals = nudge(sqs(), url, SWEEPS_S, correlation_id) if url else ("NOTIFY_QUEUE_URL is not set",)
     if refusals:
         logger.error("not all sweeps of this minute are sent", extra={"why": refusals})
-    metrics.add_metric("SweepsRefused", MetricUnit.Count, len(refusals))
+    meter.add("SweepsRefused", len(refusals))
 
 
 def publish_catalog() -> None:
@@ -82,7 +89,7 @@ def publish_catalog() -> None:
         publish_catalog_once()
     except StoreError:
         logger.exception("catalog not published; targets are validated against the one before")
-        metrics.add_metric("CatalogNotPublished", MetricUnit.Count, 1)
+        meter.add("CatalogNotPublished")
 
 
 @cache
@@ -107,10 +114,10 @@ def by_kind(tasks: Iterable[Json]) -> dict[str, list[Json]]:
     return groups
 
 
-def send_kind(kind: str, tasks: list[Json]) -> int:
+def send_kind(kind: str, tasks: list[Json], context: LambdaContext) -> int:
     """Send one kind's tasks. What is not sent is not undone: the database counts the slot as missed."""
     try:
-        sent = send(sqs(), settings().queue_url(kind), pack(kind, tasks))
+        sent = send(sqs(), settings().queue_url(kind), pack(kind, tasks, context.aws_request_id))
     except SettingsError as error:
         sent = Sent(0, (str(error),))
     if sent.refusals:

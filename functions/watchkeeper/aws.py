@@ -1,4 +1,4 @@
-"""AWS services for notifiers and secrets: clients made late, and what their errors mean for a delivery."""
+"""Clients of AWS services, made late, and what their errors mean."""
 
 from functools import cache
 from importlib import import_module
@@ -20,19 +20,45 @@ LATER = {
 MAKING = Lock()
 
 
-def client(service: str, region: str | None = None) -> Any:
-    """One client per service and process, with limits that fit into a delivery's deadline."""
+def client(
+    service: str,
+    region: str | None = None,
+    *,
+    connect_s: float = 3,
+    read_s: float = 8,
+    tries: int = 1,
+    signature: str | None = None,
+) -> Any:
+    """One client per service and process; by default with limits that fit into a delivery's deadline."""
     with MAKING:
-        return _make(service, region)
+        return _make(service, region, connect_s, read_s, tries, signature)
 
 
 @cache
-def _make(service: str, region: str | None) -> Any:
-    """boto3 costs 160 ms of a cold start, so only who needs it pays. Tries are counted in one place, not here."""
+def _make(
+    service: str, region: str | None, connect_s: float, read_s: float, tries: int, signature: str | None
+) -> Any:
+    """boto3 costs 160 ms of a cold start, so only who needs it pays."""
     boto3: Any = import_module("boto3")
     config: Any = import_module("botocore.config").Config
-    limits = config(connect_timeout=3, read_timeout=8, retries={"total_max_attempts": 1})
+    limits = config(
+        connect_timeout=connect_s,
+        read_timeout=read_s,
+        retries={"total_max_attempts": tries},
+        signature_version=signature,
+    )
     return boto3.client(service, region_name=region, config=limits)
+
+
+def errors(*others: type[Exception]) -> tuple[type[Exception], ...]:
+    """What clients raise, for an `except`: imported when something was raised, and not before."""
+    exceptions: Any = import_module("botocore.exceptions")
+    return exceptions.BotoCoreError, exceptions.ClientError, *others
+
+
+def code(error: Exception) -> str:
+    """The service's word for what it refused; empty if it was not reached."""
+    return str(getattr(error, "response", {}).get("Error", {}).get("Code", ""))
 
 
 def translate(error: Exception, what: str) -> DeliveryError:

@@ -40,7 +40,7 @@ Number = int | float | Decimal
 
 
 class Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, defer_build=True)
 
 
 def worst(*severities: Severity) -> Severity:
@@ -53,7 +53,7 @@ class Task(BaseModel):
     Keys it does not know are left alone: a database one migration ahead must not blind the functions.
     """
 
-    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False, defer_build=True)
 
     probe_id: UUID | None = Field(default=None, description="a target that is only tried out, not recorded")
     check_id: UUID
@@ -202,7 +202,7 @@ Event = Literal["trigger", "escalate", "remind", "acknowledge", "update", "resol
 class Received(BaseModel):
     """What the database tells. Keys it does not know are left alone, as in a Task."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False, defer_build=True)
 
 
 class LastValue(Received):

@@ -1,4 +1,4 @@
-"""How due checks travel: many tasks in one SQS message, delivered at their second. And how workers are woken."""
+"""How due checks and unrecorded results travel: many in one SQS message. And how workers are woken."""
 
 import json
 import math
@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from botocore.exceptions import BotoCoreError, ClientError
+from watchkeeper import aws
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -17,6 +17,8 @@ T = TypeVar("T")
 
 MAX_DELAY_S = 900
 TASKS_PER_MESSAGE = 25
+MAX_WINDOW_S = 5
+RESULTS_PER_MESSAGE = 100
 MESSAGE_BYTES = 200_000
 MESSAGES_PER_BATCH = 10
 # SQS takes 1 MiB since 2025; emulators and older endpoints stop at 256 KiB, and a tick rarely has more.
@@ -25,7 +27,7 @@ BATCH_BYTES = 256 * 1024
 
 @dataclass(frozen=True)
 class Message:
-    """One queue message: the JSON of `count` tasks that fall due in the same second."""
+    """One queue message: the JSON of `count` tasks that fall due together, or of so many results."""
 
     body: str
     delay_s: int
@@ -40,17 +42,22 @@ class Sent:
     refusals: tuple[str, ...] = ()
 
 
-def pack(kind: str, tasks: Iterable[Json]) -> list[Message]:
-    """The tasks of one kind as messages; a task comes up to a second early, never late."""
+def pack(kind: str, tasks: Iterable[Json], correlation_id: str | None = None) -> list[Message]:
+    """The tasks of one kind as messages; a task comes a little early, never late."""
     seconds: dict[int, list[str]] = defaultdict(list)
     for task in tasks:
-        delay_s = math.floor(task["delay_s"])
-        seconds[max(0, min(delay_s, MAX_DELAY_S))].append(json.dumps(task))
+        delay_s = max(0, min(math.floor(task["delay_s"]), MAX_DELAY_S))
+        seconds[delay_s - delay_s % _window_s(task)].append(json.dumps(task))
     return [
-        Message(f'{{"kind": {json.dumps(kind)}, "tasks": [{", ".join(group)}]}}', delay_s, len(group))
+        Message(_body({"kind": kind}, "tasks", group, correlation_id), delay_s, len(group))
         for delay_s, texts in sorted(seconds.items())
         for group in _groups(texts, len, TASKS_PER_MESSAGE, MESSAGE_BYTES)
     ]
+
+
+def _window_s(task: Json) -> int:
+    """Tasks that fall due within it travel together: each message is an invocation, and these are what is paid for."""
+    return max(1, min(MAX_WINDOW_S, int(task.get("interval_s", 0)) // 6))
 
 
 def unpack(body: str) -> tuple[str, list[Json]]:
@@ -64,6 +71,27 @@ def unpack(body: str) -> tuple[str, list[Json]]:
     return message["kind"], tasks
 
 
+def pack_results(results: Iterable[Json], correlation_id: str | None = None) -> list[Message]:
+    """Results that wait for the database, as messages."""
+    groups = _groups(map(json.dumps, results), len, RESULTS_PER_MESSAGE, MESSAGE_BYTES)
+    return [Message(_body({}, "results", group, correlation_id), 0, len(group)) for group in groups]
+
+
+def unpack_results(body: str) -> list[Json]:
+    """The results of a message; ValueError if it is not one of ours."""
+    message = json.loads(body)
+    results = message.get("results") if isinstance(message, dict) else None
+    if not isinstance(results, list) or not all(isinstance(result, dict) for result in results):
+        raise ValueError("not a message of results: `results` is not a list of objects")
+    return results
+
+
+def _body(head: Json, name: str, texts: list[str], correlation_id: str | None) -> str:
+    """The parts are JSON already."""
+    known = {**head, **({"correlation_id": correlation_id} if correlation_id else {})}
+    return f'{json.dumps(known)[:-1]}{", " if known else ""}"{name}": [{", ".join(texts)}]}}'
+
+
 def send(sqs: "SQSClient", queue_url: str, messages: list[Message]) -> Sent:
     """Send the messages; what the queue refuses is offered once more, then given up."""
     sent, refused = _offer(sqs, queue_url, messages)
@@ -73,9 +101,15 @@ def send(sqs: "SQSClient", queue_url: str, messages: list[Message]) -> Sent:
     return Sent(sent, tuple(sorted(set(refused.values()))))
 
 
-def nudge(sqs: "SQSClient", queue_url: str, delays_s: Iterable[int] = (0,)) -> tuple[str, ...]:
-    """Empty messages that wake a worker, each after its delay; returns why any of them was refused."""
-    return send(sqs, queue_url, [Message("{}", delay_s, 1) for delay_s in delays_s]).refusals
+def nudge(
+    sqs: "SQSClient", queue_url: str, delays_s: Iterable[int] = (0,), correlation_id: str | None = None
+) -> tuple[str, ...]:
+    """Messages that wake a worker, each after its delay; returns why any of them was refused.
+
+    They say nothing but who woke it.
+    """
+    body = json.dumps({"correlation_id": correlation_id} if correlation_id else {})
+    return send(sqs, queue_url, [Message(body, delay_s, 1) for delay_s in delays_s]).refusals
 
 
 def _offer(sqs: "SQSClient", queue_url: str, messages: list[Message]) -> tuple[int, dict[Message, str]]:
@@ -94,7 +128,7 @@ def _offer_batch(sqs: "SQSClient", queue_url: str, batch: list[Message]) -> dict
                 for n, message in enumerate(batch)
             ],
         )
-    except (BotoCoreError, ClientError) as error:
+    except aws.errors() as error:
         return dict.fromkeys(batch, str(error))
     return {batch[int(f["Id"])]: f"{f['Code']}: {f.get('Message', '')}" for f in reply.get("Failed", [])}
 

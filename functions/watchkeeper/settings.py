@@ -71,6 +71,22 @@ class DeliverySettings:
 
 
 @dataclass(frozen=True)
+class SpoolSettings:
+    """Where results wait that cannot be recorded, and where those end that never will be."""
+
+    queue_url: str | None = None
+    dead_queue_url: str | None = None
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str] | None = None) -> "SpoolSettings":
+        env = os.environ if env is None else env
+        return cls(
+            queue_url=_optional_url(env, "SPOOL_QUEUE_URL"),
+            dead_queue_url=_optional_url(env, "DEAD_RESULTS_QUEUE_URL"),
+        )
+
+
+@dataclass(frozen=True)
 class ReportSettings:
     """Where reports are kept, and how long a link to one works."""
 

@@ -100,7 +100,7 @@ class Aws:
 
     def deploy(self, supabase_url: str, dashboard_url: str) -> None:
         """Builds the template for this machine and deploys it."""
-        folder = build(architecture())
+        folder = build()
         self.client("s3").create_bucket(Bucket=PACKAGES)
         parameters = {
             "Stage": "local",
@@ -112,6 +112,7 @@ class Aws:
             "DashboardUrl": dashboard_url,
             "LogRetentionDays": "1",
             "RequireTls": "false",  # MiniStack speaks plain HTTP
+            "HostPage": "false",
             **delivery_parameters(),
         }
         command: list[str | Path] = [

@@ -13,7 +13,9 @@ from infra.local.steps import complain, say
 
 SHARED = Path("/var/tmp") / f"watchkeeper-{checkout_key()}"  # noqa: S108  (only root keeps anything there)
 DATA = [STATE / "postgres", STATE / "credentials.json", STATE / "env"]
-CACHES = [ROOT / name for name in (".mypy_cache", ".ruff_cache", ".pytest_cache", ".hypothesis", ".aws-sam")]
+CACHES = [
+    ROOT / name for name in (".mypy_cache", ".ruff_cache", ".pytest_cache", ".hypothesis", ".aws-sam", "dist")
+]
 
 
 def main() -> int:

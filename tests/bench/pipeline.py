@@ -22,8 +22,7 @@ from typing import Any, LiteralString
 
 import psycopg
 
-from infra.local.aws import architecture
-from infra.local.build import build
+from infra.local.build import ZIP, build
 from infra.local.paths import PYTHON
 from infra.local.ports import Ports
 from infra.local.stack import Stack
@@ -82,7 +81,7 @@ def deployed(folder: Path) -> Iterator[Stack]:
 
 
 def package_figures() -> None:
-    package = build(architecture()) / "functions.zip"
+    package = build() / ZIP
     with zipfile.ZipFile(package) as archive, tempfile.TemporaryDirectory() as unpacked:
         archive.extractall(unpacked)
         size = sum(each.file_size for each in archive.infolist())

@@ -225,15 +225,6 @@ def test_a_probe_that_cannot_be_settled_now_comes_again(worker: Worker, service:
     assert worker.run(message(probe(1, service))) == ["m0"]
 
 
-def test_more_than_a_thousand_results_take_more_calls(
-    worker: Worker, service: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(run_checks, "RESULTS_PER_CALL", 2)
-    worker.run(message(*(task(n, service) for n in range(1, 6))))
-    sizes = [len(args["results"]) for args in worker.rpcs.called("record_check_results")]
-    assert sizes == [2, 2, 1]
-
-
 def test_what_fired_is_logged(worker: Worker, nobody: str, caplog: pytest.LogCaptureFixture) -> None:
     worker.rpcs.answers["record_check_results"] = lambda _: {**COUNTS, "transitions": [FIRED]}
     worker.run(message(task(1, nobody)))
@@ -284,3 +275,52 @@ def test_a_nudge_that_fails_does_not_bring_the_batch_again(
     worker.rpcs.answers["record_check_results"] = lambda _: {**COUNTS, "transitions": [FIRED]}
     assert worker.run(message(task(1, nobody))) == []
     assert len(worker.recorded()) == 1
+
+
+@pytest.fixture
+def spool(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], list[Json]]]:
+    """The messages that wait for the database."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    with mock_aws():
+        sqs: SQSClient = boto3.client("sqs", region_name="eu-central-1")
+        url = sqs.create_queue(QueueName="spool")["QueueUrl"]
+        monkeypatch.setattr(run_checks, "sqs", lambda: sqs)
+        monkeypatch.setattr(run_checks, "spool_queue_url", lambda: url)
+        yield lambda: [json.loads(m["Body"]) for m in sqs.receive_message(QueueUrl=url).get("Messages", [])]
+
+
+def test_results_that_cannot_be_recorded_are_spooled_and_their_messages_done(
+    worker: Worker,
+    service: str,
+    nobody: str,
+    spool: Callable[[], list[Json]],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    worker.rpcs.answers["record_check_results"] = lambda _: httpx.Response(503, text="upstream")
+    ticked = json.loads(message(task(1, service), task(2, nobody))) | {"correlation_id": "the tick"}
+    assert worker.run(json.dumps(ticked), "{") == ["m1"]
+    (kept,) = spool()
+    assert kept["correlation_id"] == "the tick"
+    assert {UUID(r["check_id"]).int: r["outcome"] for r in kept["results"]} == {1: "ok", 2: "fail"}
+    counted = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert (counted["ResultsSpooled"], counted["StoreUnreachable"]) == (2, 1)
+
+
+def test_what_the_database_may_take_later_is_spooled_too(
+    worker: Worker, service: str, spool: Callable[[], list[Json]]
+) -> None:
+    """A wrong key, or a function that a migration is about to bring."""
+    worker.rpcs.answers["record_check_results"] = lambda _: refusal("42501", "permission denied", 403)
+    assert worker.run(message(task(1, service))) == []
+    assert len(spool()) == 1
+
+
+def test_what_can_neither_be_recorded_nor_spooled_comes_again(
+    worker: Worker, service: str, spool: Callable[[], list[Json]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker.rpcs.answers["record_check_results"] = lambda _: httpx.Response(503, text="upstream")
+    gone = "https://sqs.eu-central-1.amazonaws.com/123456789012/gone"
+    monkeypatch.setattr(run_checks, "spool_queue_url", lambda: gone)
+    assert worker.run(message(task(1, service))) == ["m0"]
+    assert spool() == []

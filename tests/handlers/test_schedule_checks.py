@@ -42,7 +42,9 @@ class Tick:
     def received(self, kind: str) -> list[Json]:
         url = self.sqs.get_queue_url(QueueName=kind)["QueueUrl"]
         found = self.sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
-        return [json.loads(message["Body"]) for message in found]
+        messages = [json.loads(message["Body"]) for message in found]
+        assert {message.pop("correlation_id") for message in messages} <= {Context.aws_request_id}
+        return messages
 
     def waiting(self, kind: str) -> int:
         url = self.sqs.get_queue_url(QueueName=kind)["QueueUrl"]
@@ -179,5 +181,5 @@ def test_it_counts_what_was_claimed_and_not_sent(tick: Tick, capsys: pytest.Capt
     tick.claims([task(1, "quantum"), task(2, "p2p")])
     tick.run()
     counted = json.loads(capsys.readouterr().out.splitlines()[-1])
-    assert counted["ChecksClaimed"] == [2.0]
-    assert counted["ChecksNotSent"] == [1.0]
+    assert counted["ChecksClaimed"] == 2
+    assert counted["ChecksNotSent"] == 1

@@ -180,5 +180,5 @@ def test_a_result_the_database_refuses_does_not_spoil_the_others(
         for task in world.store.claim_due_checks()
         if task["target_id"] in (good["id"], bad["id"])
     ]
-    run_checks.record_page(results)
+    run_checks.record_results(results)
     assert (world.status(good), world.status(bad)) == ("ok", "unknown")

@@ -31,17 +31,40 @@ class Service:
     watched_from: datetime
     tier: str
     watched_until: datetime | None = None
-    # moment, state, how long it speaks
-    observations: list[tuple[datetime, str, timedelta]] = field(default_factory=list)
+    # moment, state, how long it speaks, whether the slot is missed
+    observations: list[tuple[datetime, str, timedelta, bool]] = field(default_factory=list)
+    # the check that speaks for the target, and since when
+    speaker: str | None = None
+    speaks_since: datetime | None = None
     # from when on nobody looked
     stops: list[datetime] = field(default_factory=list)
     maintenance: list[Interval] = field(default_factory=list)
 
-    def hear(self, moment: datetime, outcome: str, speaks: timedelta) -> None:
-        """Takes an observation that is newer than all before it."""
-        if self.observations and moment < self.observations[-1][0]:
+    def hear(self, moment: datetime, outcome: str, speaks: timedelta, *, missed: bool, late: bool) -> None:
+        """Takes an observation at its place in time; a missed slot only at the end."""
+        late = late or self.is_before(moment)
+        if missed and late:
             return
-        self.observations.append((moment, {"ok": "up", "fail": "down"}.get(outcome, "unknown"), speaks))
+        if late:
+            self.make_room(moment, speaks)
+        state = {"ok": "up", "fail": "down"}.get(outcome, "unknown")
+        self.observations.append((moment, state, speaks, missed))
+        self.observations.sort(key=lambda each: each[0])
+
+    def is_before(self, moment: datetime) -> bool:
+        return bool(self.observations) and moment < self.observations[-1][0]
+
+    def make_room(self, moment: datetime, speaks: timedelta) -> None:
+        """Missed slots give way where results speak: the late one, and the one before it."""
+        since = max(self.speaks_since or moment, moment - speaks)
+        earlier = [each[0] for each in self.observations if not each[3] and since <= each[0] < moment]
+        later = [each[0] for each in self.observations if not each[3] and each[0] > moment]
+        ends = min([moment + speaks, *later])
+        told = [(moment, ends), *((max(earlier), min(max(earlier) + speaks, moment)) for _ in earlier[:1])]
+        self.observations = [
+            each for each in self.observations
+            if not (each[3] and any(begins <= each[0] < until for begins, until in told))
+        ]  # fmt: skip
 
     def state(self, moment: datetime) -> str:
         """What the time right after the moment counts as."""
@@ -50,7 +73,7 @@ class Service:
         said = [each for each in self.observations if each[0] <= moment]
         if not said:
             return "unknown"
-        heard, state, speaks = said[-1]
+        heard, state, speaks, _ = said[-1]
         stopped = any(heard <= stop <= moment for stop in self.stops)
         return "unknown" if stopped or moment >= heard + speaks else state
 
@@ -61,7 +84,7 @@ class Service:
         if begins >= ends:
             return []
         moments = {begins, ends, *self.stops}
-        moments |= {each for heard, _, speaks in self.observations for each in (heard, heard + speaks)}
+        moments |= {each for heard, _, speaks, _ in self.observations for each in (heard, heard + speaks)}
         moments |= {each for interval in self.maintenance for each in interval}
         inside = sorted(moment for moment in moments if begins <= moment <= ends)
         return [(a, b, self.state(a)) for a, b in pairwise(inside)]
@@ -187,6 +210,8 @@ class Lives:
             self.services.append(Service(saved["id"], self.at, tier))
         self.target = saved
         self.service.tier = tier
+        if self.speaker() != self.service.speaker:
+            self.service.speaker, self.service.speaks_since = self.speaker(), self.at
         if not any(check.get("enabled", True) for check in checks.values()):
             self.service.stops.append(self.at)
 
@@ -220,7 +245,7 @@ class Lives:
         )  # fmt: skip
         for check_id, due_at in missed:
             if not standstill and due_at > self.last_due.get(check_id, self.world.start):
-                self.hear(check_id, "unknown", due_at)
+                self.hear(check_id, "unknown", due_at, missed=True)
 
     def look(self, which: int, outcome: str, took_s: float) -> None:
         """Records the result of a task that was claimed some time ago, perhaps for the second time."""
@@ -231,21 +256,39 @@ class Lives:
         if due_at > self.at:
             return
         finished_at = min(due_at + timedelta(seconds=took_s), self.at)
+        was_missed = self.world.db.value(
+            "select missed from watchkeeper.runs where check_id = %s and due_at = %s",
+            task["check_id"],
+            due_at,
+        )
         verdict = self.world.record(self.now, [result(task, outcome, finished_at=finished_at.isoformat())])
         if verdict["recorded"]:
             self.last_due[task["check_id"]] = due_at
-            self.hear(task["check_id"], outcome, finished_at)
+        if verdict["recorded"] or verdict["late"]:
+            late = bool(was_missed or verdict["late"])
+            self.hear(task["check_id"], outcome, finished_at, late=late)
 
-    def hear(self, check_id: str, outcome: str, moment: datetime) -> None:
-        """An outcome that counts for the check: does it speak for the target?"""
-        checks = self.checks()
-        kind, interval_s, timeout_s, enabled, watched_since = checks[check_id]
-        if not enabled or self.target is None or self.target["paused"]:
+    def speaker(self) -> str | None:
+        """The kind of check that speaks for the target."""
+        kinds = sorted(each[0] for each in self.checks().values() if each[3])
+        return next((each for each in ("uptime", "blockchain") if each in kinds), kinds[0] if kinds else None)
+
+    def hear(
+        self, check_id: str, outcome: str, moment: datetime, *, missed: bool = False, late: bool = False
+    ) -> None:
+        """What came of a slot: does it speak for the target?"""
+        kind, interval_s, timeout_s, enabled, watched_since = self.checks()[check_id]
+        if not enabled or self.target is None or self.target["paused"] or kind != self.speaker():
             return
-        kinds = sorted(each[0] for each in checks.values() if each[3])
-        speaker = next((each for each in ("uptime", "blockchain") if each in kinds), kinds[0])
-        if kind == speaker and moment >= watched_since and self.at - moment <= OLDEST_NEWS:
-            self.service.hear(moment, outcome, timedelta(seconds=2 * interval_s + timeout_s + 30))
+        old = self.at - moment > OLDEST_NEWS
+        since = max(watched_since, self.service.speaks_since or watched_since)
+        if missed and (moment < watched_since or old):
+            return
+        if not missed and (late or old or self.service.is_before(moment)) and moment < since:
+            return
+        if moment >= watched_since:
+            speaks = timedelta(seconds=2 * interval_s + timeout_s + 30)
+            self.service.hear(moment, outcome, speaks, missed=missed, late=late or old)
 
     def steady(self, outcome: str, minutes: int) -> None:
         """A stretch without surprises."""

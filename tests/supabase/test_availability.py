@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.supabase.lives import STARTS, STATES, Lives, Step, Window, histories
-from tests.supabase.world import Db, Json, World, refused, result
+from tests.supabase.world import Db, Json, World, finding, refused, result
 
 few = settings(
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
@@ -239,18 +239,19 @@ def test_a_target_counts_from_its_creation_to_its_deletion(world: World) -> None
     assert of(world.db, again["id"], world.start, world.at(300), world.at(300))["watched"] == 100
 
 
-def test_late_results_move_nothing(node: Node) -> None:
+def test_a_late_result_counts_at_its_own_moment(node: Node) -> None:
     early = node.world.tick(0)
     node.look(60)
-    before = node.spent(0, 100)
+    assert node.spent(0, 100) == {"unknown": 60, "up": 40}
     assert node.world.record(70, [result(early[0], "fail")])["late"] == 1
-    assert node.spent(0, 100) == before
+    assert node.spent(0, 100) == {"down": 60, "up": 40}
 
 
-def test_a_result_that_was_on_its_way_for_half_an_hour_moves_nothing(node: Node) -> None:
+def test_a_result_that_was_on_its_way_for_half_an_hour_tells_of_then_and_opens_nothing(node: Node) -> None:
     tasks = node.world.tick(0)
-    assert node.world.record(1801, [result(tasks[0], "fail")])["recorded"] == 1
-    assert node.spent(0, 1900) == {"unknown": 1900}
+    answer = node.world.record(1801, [result(tasks[0], "fail", finding("breach", "service_down"))])
+    assert (answer["late"], answer["transitions"]) == (1, [])
+    assert node.spent(0, 1900) == {"down": HOLD_S, "unknown": 1900 - HOLD_S}
 
 
 def test_the_future_is_not_counted(node: Node) -> None:

@@ -15,6 +15,7 @@ from tests.supabase.world import Db, Json, World, finding, result
 KINDS = ("blockchain", "p2p", "mempool")
 RANK = ["info", "warning", "error", "critical"]
 ALERTS = ("endpoint_unreachable", "node_syncing")
+SPEAKS_S = 2 * 60 + 10 + 30
 
 
 @dataclass
@@ -51,7 +52,7 @@ class Model:
         if (kind, slot) in self.recorded:
             return "repeated"
         self.recorded.add((kind, slot))
-        if slot <= self.newest.get(kind, -1):
+        if slot <= self.newest.get(kind, -1) or slot <= at - SPEAKS_S:
             return "late"
         self.newest[kind] = slot
         self.apply(kind, slot, outcome, findings, at, blind_threshold)

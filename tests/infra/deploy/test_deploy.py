@@ -1,0 +1,214 @@
+"""`make deploy`, for real: the official CLI, SAM, MiniStack with IAM enforced, a project that is new."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from infra.deploy import functions, preflight
+from infra.deploy.__main__ import main
+from infra.deploy.account import Account
+from infra.deploy.destroy import destroy
+from infra.deploy.settings import Deployment, read
+from infra.deploy.smoke import _get
+from infra.deploy.steps import run
+from infra.local.aws import Aws
+from infra.local.build import ZIP, build
+from infra.local.migrations import read_all
+from infra.local.paths import ROOT, TEMPLATE
+from infra.local.people import sign_up
+from infra.local.steps import LocalError
+from tests.infra.deploy.conftest import ADMIN, InjectedError, Project, Steps, broken, values
+from watchkeeper.catalog import catalog
+from watchkeeper.store import Store
+
+EMPTY = '{"Resources": {"Queue": {"Type": "AWS::SQS::Queue"}}}'
+IMPOSSIBLE = '{"Resources": {"Page": {"Type": "AWS::CloudFront::Function", "Properties": {"Name": "x"}}}}'
+
+
+def previous_template() -> str:
+    """The newest committed one that differs from this."""
+    command = ["git", "log", "-n", "20", "--format=%H", "--", TEMPLATE.name]
+    commits = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False).stdout.split()
+    for commit in commits:
+        shown = subprocess.run(
+            ["git", "show", f"{commit}:{TEMPLATE.name}"], cwd=ROOT, capture_output=True, text=True, check=True
+        ).stdout
+        if shown != TEMPLATE.read_text():
+            return shown
+    pytest.skip("no older template.yaml: this is no checkout with its history")
+
+
+def test_what_a_failed_creation_left_is_cleared_away(account: Account, deployment: Deployment) -> None:
+    cloudformation = account.client("cloudformation")
+    cloudformation.create_stack(StackName=deployment.stack, TemplateBody=IMPOSSIBLE)
+    assert account.stack_status() == "ROLLBACK_COMPLETE"
+    assert "removed" in str(account.make_ready())
+    assert account.stack_status() is None
+    cloudformation.create_stack(StackName=deployment.stack, TemplateBody=EMPTY)
+    assert account.make_ready() is None, "what lives is left alone"
+    account.delete_stack()
+
+
+def test_the_previous_version_runs(account: Account, deployment: Deployment, tmp_path: Path) -> None:
+    older = re.sub(r"CodeUri: \S+", f"CodeUri: {ZIP}", previous_template())
+    (tmp_path / TEMPLATE.name).write_text(older)
+    (tmp_path / ZIP).symlink_to(build() / ZIP)
+    assert functions.deploy(deployment, account, tmp_path) == "created"
+    assert account.stack_status() == "CREATE_COMPLETE"
+
+
+def test_a_failure_after_any_step_and_then_again(project: Project, every_step: Steps) -> None:
+    """The worst moment is when the work is done and nobody was told: the step is then run once more."""
+    titles = [step.title for step in every_step()]
+    assert titles == ["database", "secret key", "functions", "page", "first admin", "smoke test"]
+    begin = 0  # what comes before the functions is run again each time; the functions take long
+    for n, title in enumerate(titles):
+        attempt = every_step()
+        attempt[n] = broken(attempt[n])
+        with pytest.raises(InjectedError, match=title):
+            run(attempt[begin:])
+        if title == "database":
+            project.restart_api()
+        if title == "functions":
+            begin = n + 1
+
+
+def test_a_second_deploy_changes_nothing_and_sees_a_check_recorded(
+    project: Project, every_step: Steps, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gateway, keys = project.gateway, project.keys
+    sign_up(gateway.url, keys.publishable_key, ADMIN, "a long enough password")
+    with Store(gateway.url, keys.secret_key) as store:
+        store.publish_catalog(catalog("loopback"))
+        checks = {"uptime": {"interval_s": 3600, "timeout_s": 5}}
+        store.save_target({"name": "its own API", "endpoint": gateway.url, "checks": checks})
+    run(every_step())
+    said = {
+        line.split("  ")[-1].split(":")[0]: line
+        for line in capsys.readouterr().out.splitlines()
+        if ": " in line
+    }
+    assert said["database"].endswith(": 0 migrations applied")
+    assert said["secret key"].endswith(": unchanged")
+    assert said["functions"].endswith(": no change")
+    assert said["page"].endswith(": 0 files uploaded, 0 removed")
+    assert said["first admin"].endswith(f": {ADMIN} is one now")
+    assert "its own API checked and recorded" in said["smoke test"]
+    assert "page: https://" in said["smoke test"]
+
+
+def test_the_database_has_all_and_its_admin(project: Project) -> None:
+    with project.database.connect() as db:
+        versions = db.execute(
+            "select version from supabase_migrations.schema_migrations order by 1"
+        ).fetchall()
+    assert [version for (version,) in versions] == [migration.version for migration in read_all()]
+    with Store(project.gateway.url, project.keys.secret_key) as store:
+        assert [(each["email"], each["role"]) for each in store.list_members()] == [(ADMIN, "admin")]
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "cached"),
+    [
+        ("/", 200, "no-cache"),
+        ("/alerts/0b9d", 200, "no-cache"),
+        ("/config.json", 200, "no-cache"),
+        ("/assets/main-one.js", 200, "public, max-age=31536000, immutable"),
+        ("/assets/main-none.js", 403, None),
+    ],
+)
+def test_the_page_is_served(account: Account, path: str, status: int, cached: str | None) -> None:
+    reply = _get(account.output("PageUrl") + path)
+    assert reply.status_code == status
+    assert "default-src 'none'" in reply.headers["content-security-policy"]
+    if status == 200:
+        assert reply.headers["cache-control"] == cached
+        assert ("gzip" in reply.headers.get("content-encoding", "")) == (path != "/config.json")
+
+
+def test_a_dry_run_says_what_would_be_done(
+    project: Project, dist: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With all of the preflight against what really runs."""
+    for name, value in values(project, RUNBOOK_URL="https://runbooks.example/").items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("infra.deploy.page.DIST", dist)
+    code = main(["tried", "--dry-run"])
+    said = capsys.readouterr()
+    assert (code, said.err) == (0, "")
+    assert "apply 0 of" in said.out
+    assert re.search(r"functions +build; update watchkeeper-tried \(UPDATE_COMPLETE\)", said.out)
+    assert "RunbookUrl=https://runbooks.example/" in said.out
+    assert project.keys.secret_key not in said.out
+
+
+def test_what_is_wrong_is_named_all_at_once(
+    project: Project, cloud: Aws, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wrong = values(
+        project,
+        SUPABASE_SECRET_KEY="sb_secret_of_another_project",
+        SUPABASE_DB_URL=re.sub(r":[^:@/]+@", ":wr0ngpassw0rd@", project.database.url),
+        AWS_ACCOUNT_ID="999999999999",
+        SMTP_PORT="mail",
+        PAGE_DOMAIN="status.example.org",
+    )
+    for name, value in wrong.items():
+        monkeypatch.setenv(name, value)
+    assert main(["tried"]) == 1
+    said = capsys.readouterr().err
+    for name in ("SUPABASE_SECRET_KEY", "SUPABASE_DB_URL", "AWS_ACCOUNT_ID", "SMTP_PORT", "PAGE_DOMAIN"):
+        assert f"  - {name}" in said
+    assert "wr0ngpassw0rd" not in said
+    assert cloud.client("sts").get_caller_identity()["Account"] in said
+
+
+def test_nothing_is_destroyed_without_the_stage_s_name(account: Account, deployment: Deployment) -> None:
+    with pytest.raises(LocalError, match="nothing was removed"):
+        destroy(deployment, account, lambda _: "yes")
+    assert account.stack_status() == "UPDATE_COMPLETE"
+
+
+def test_destroying_keeps_the_database_the_reports_and_the_audit_heads(
+    account: Account, deployment: Deployment, project: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
+    outputs = account.outputs()
+    destroy(deployment, account, lambda _: deployment.stage)
+    assert account.stack_status() is None
+    left = {bucket["Name"] for bucket in account.client("s3").list_buckets()["Buckets"]}
+    assert {outputs["ReportsBucket"], outputs["AuditHeadsBucket"]} <= left
+    assert outputs["PageBucket"] not in left
+    assert account.client("lambda").list_functions()["Functions"] == []
+    parameters = account.client("ssm").describe_parameters()["Parameters"]
+    assert deployment.secret_key_parameter not in [each["Name"] for each in parameters]
+    with Store(project.gateway.url, project.keys.secret_key) as store:
+        assert [target["name"] for target in store.list_targets()] == ["its own API"]
+    said = capsys.readouterr().out
+    assert outputs["AuditHeadsBucket"] in said
+    assert "kept: the database" in said
+    destroy(deployment, account, lambda _: "")  # there is nothing left to ask about
+
+
+def test_no_credentials_is_said_with_what_to_do(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
+    deployment, _ = read("tried", values(project))
+    (said,) = preflight.aws(deployment, Account(deployment))
+    assert "aws sso login" in said
+    without, _ = read("tried", values(project, AWS_REGION=""))
+    (said,) = preflight.aws(without, Account(without))
+    assert said.startswith("AWS_REGION: is not set")
+
+
+def test_a_project_that_sleeps_is_told_from_a_wrong_key(project: Project) -> None:
+    asleep, _ = read("tried", values(project, SUPABASE_URL="http://127.0.0.1:9"))
+    (said,) = preflight.api(asleep)
+    assert "paused" in said
