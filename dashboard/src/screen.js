@@ -86,8 +86,7 @@ export class Screen {
       this.app.complain(/** @type {any} */ (error));
     }
     this.acting -= 1;
-    // What was asked for before the answer may not know of the change.
-    this.shown = ++this.asked;
+    this.outdate();
     await this.refresh();
   }
 
@@ -96,6 +95,11 @@ export class Screen {
     const turn = this.last.then(call);
     this.last = turn.catch(() => {});
     return turn;
+  }
+
+  /** What was asked for and has no answer yet does not know of what is here now: its answer is not shown. */
+  outdate() {
+    this.shown = ++this.asked;
   }
 
   /** Keeps something of the view's own and draws. @param {Record<string, any>} changes */

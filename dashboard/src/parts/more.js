@@ -13,6 +13,7 @@ export function more(screen, load) {
       const next = await load(rows[rows.length - 1]);
       const known = new Set(screen.data.rows.map((/** @type {any} */ each) => each.id));
       screen.data = { ...screen.data, rows: [...screen.data.rows, ...next.filter((each) => !known.has(each.id))], full: next.length === 0 };
+      screen.outdate();
     } catch (error) {
       screen.app.complain(/** @type {any} */ (error));
     }
