@@ -3,7 +3,7 @@
 Every six hours each target is looked at; a look speaks for 12 h 40 s at most. In October:
 
 - the 5th: `node` fails at 06:02:17 and is well at 12:00:11. Nobody acknowledges it before 11:00.
-- the 12th: `web` fails at 06:00:05 and is well at 12:00:30; 06:00 to 11:00, 08:00 to 13:00 in Berlin, is maintenance.
+- the 12th: `web` fails at 06:00:05 and is well at 12:00:30; until 11:00, 08:00 to 13:00 in Berlin, is maintenance.
 - the 20th: nobody looks between 00:00:05 and 06:00:05 of the 21st.
 - the 25th: `old` fails at 06:00:05, has an open incident, and is deleted at 08:30:00.
 - the 31st: `node` fails at 18:00:40, until the 3rd of November. It is acknowledged after October was closed.
