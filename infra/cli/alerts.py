@@ -5,6 +5,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
+from infra.cli.lists import short
 from infra.cli.render import Screen, ago
 from watchkeeper.store import Store
 
@@ -29,15 +30,15 @@ def run(args: argparse.Namespace, store: Store, screen: Screen) -> int:
     elif not found:
         screen.line("no alert fires" if args.status == "firing" else "no alerts")
     else:
-        screen.table([row(alert) for alert in found], status_column=0)
+        screen.table([row(alert) for alert in found], status_column=1)
     return int(any(alert["status"] == "firing" for alert in found))
 
 
 def row(alert: dict[str, Any]) -> list[str]:
-    """Status, severity, where, what, since when, who is on it, and the message."""
+    """Id, status, severity, where, what, since when, who is on it, and the message."""
     now = datetime.now(UTC).isoformat()
     who = alert.get("acknowledged_by_email") or "somebody" if alert.get("acknowledged") else "nobody"
     where = alert.get("target") or alert.get("source") or "-"
     since = ago(alert.get("first_seen_at"), now)
-    what = [alert["status"], alert["severity"], where, alert["alert_type"]]
+    what = [short(alert["id"]), alert["status"], alert["severity"], where, alert["alert_type"]]
     return [*what, since, f"on it: {who}", alert["message"]]

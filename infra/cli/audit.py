@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TextIO
 
+from infra.cli import report
 from infra.cli.lists import add_group, show_json
 from infra.cli.names import NotThere
 from infra.cli.render import Screen, ago, clean, number
@@ -65,8 +66,7 @@ def span(command: argparse.ArgumentParser) -> None:
 
 def moment(text: str) -> str:
     """A time as the database takes it; without a zone it is UTC."""
-    given = datetime.fromisoformat(text)
-    return (given if given.tzinfo else given.replace(tzinfo=UTC)).isoformat()
+    return report.moment(text).isoformat()
 
 
 def run_list(args: argparse.Namespace, store: Store, screen: Screen) -> int:
@@ -122,12 +122,17 @@ def run_verify(args: argparse.Namespace, store: Store, screen: Screen) -> int:
 
 
 def heads(file: Path) -> list[Json]:
-    """The head, or the list of heads, that somebody kept."""
+    """The head, or the list of heads, that somebody kept; what else they noted beside it is not asked about."""
     try:
         kept = json.loads(file.read_text())
+        return [
+            {"seq": head["seq"], "hash": head["hash"]}
+            for head in (kept if isinstance(kept, list) else [kept])
+        ]
     except (OSError, ValueError) as error:
         raise NotThere(f"{file}: {error}") from None
-    return kept if isinstance(kept, list) else [kept]
+    except (KeyError, TypeError):
+        raise NotThere(f"{file}: is no head of the audit log, which has a seq and a hash") from None
 
 
 def run_export(args: argparse.Namespace, store: Store, screen: Screen) -> int:

@@ -53,5 +53,5 @@ def find_id(found: Sequence[Json], given: str, what: str) -> Json:
     if len(close) == 1:
         return close[0]
     if close:
-        raise NotThere(f'"{given}" is the start of {len(close)} {what} ids; give more of it')
-    raise NotThere(f'no {what} has an id that starts with "{given}"; see `watchkeeper {what} list`')
+        raise NotThere(f'"{given}" is the start of {len(close)} ids of {what}; give more of it')
+    raise NotThere(f'no id of {what} starts with "{given}"; see `watchkeeper {what}`')

@@ -337,13 +337,13 @@ language sql stable set search_path = '' as $$
   select to_jsonb(entry) || jsonb_build_object('hash', encode(entry.hash, 'hex'), 'previous_hash', encode(entry.previous_hash, 'hex'))
 $$;
 
--- Null: from the beginning, or to the end.
-create function watchkeeper.need_span(from_time timestamptz, to_time timestamptz) returns void
+-- A period that a caller gives. Where it may be open, null is from the beginning, or to the end.
+create function watchkeeper.need_period(from_time timestamptz, to_time timestamptz, may_be_open boolean default false) returns void
 language plpgsql stable set search_path = '' as $$
 begin
-  if from_time not between '2020-01-01' and '2200-01-01' then
+  if coalesce(from_time not between '2020-01-01T00:00:00Z' and '2200-01-01T00:00:00Z', not may_be_open) then
     perform watchkeeper.refuse('from_time', 'must be a time from 2020-01-01 to 2200-01-01');
-  elsif to_time not between '2020-01-01' and '2200-01-01' then
+  elsif coalesce(to_time not between '2020-01-01T00:00:00Z' and '2200-01-01T00:00:00Z', not may_be_open) then
     perform watchkeeper.refuse('to_time', 'must be a time from 2020-01-01 to 2200-01-01');
   elsif to_time <= from_time or to_time > from_time + interval '10 years' then
     perform watchkeeper.refuse('to_time', 'must be after from_time and at most 10 years later');
@@ -360,7 +360,7 @@ begin
   perform watchkeeper.require_role('auditor');
   perform watchkeeper.need_text(given.argument, given.value, 400)
   from (values ('table_name', table_name), ('actor', actor), ('row_key', row_key)) as given (argument, value) where given.value is not null;
-  perform watchkeeper.need_span(from_time, to_time);
+  perform watchkeeper.need_period(from_time, to_time, true);
   if before_seq is not null then
     perform watchkeeper.need_between('before_seq', before_seq, 1, 9e18);
   end if;
@@ -385,7 +385,7 @@ create function watchkeeper.export_audit_log(from_time timestamptz, to_time time
 language plpgsql stable security definer set search_path = '' as $$
 begin
   perform watchkeeper.require_role('auditor');
-  perform watchkeeper.need_span(from_time, to_time);
+  perform watchkeeper.need_period(from_time, to_time, true);
   perform watchkeeper.need_between('after_seq', after_seq, 0, 9e18);
   perform watchkeeper.need_between('max_rows', max_rows, 1, 5000);
   return (
@@ -451,8 +451,7 @@ create function watchkeeper.verify_audit_log(from_seq bigint, expected jsonb, ma
 language plpgsql stable security definer set search_path = '' as $$
 declare
   head watchkeeper.audit_head;
-  -- One row more, to hang the first one on.
-  begins bigint := greatest(from_seq - 1, 1);
+  begins bigint;
   ends bigint;
   broken jsonb;
 begin
@@ -468,6 +467,8 @@ begin
       "required": ["seq", "hash"], "properties": {"seq": {"type": "integer", "minimum": 0, "maximum": 1000000000000000000},
       "hash": {"type": "string", "pattern": "^[0-9a-f]{64}$"}, "at": {"type": ["string", "null"]}}}}');
   end if;
+  -- One row more, to hang the first one on.
+  begins := greatest(from_seq - 1, 1);
   ends := coalesce(from_seq + max_rows - 1, 9000000000000000000);
   select to_jsonb(problem) into broken
   from (

@@ -364,7 +364,7 @@ begin
   incident.incident_type := watchkeeper.need_line('incident_type', incident_type, 60);
   incident.opened_by := 'person';
   incident.resolves_itself := false;
-  if alert_ids is null or cardinality(alert_ids) > 200 or array_position(alert_ids, null) is not null then
+  if alert_ids is null or cardinality(alert_ids) > 200 or exists (select from unnest(alert_ids) as u where u is null) then
     perform watchkeeper.refuse('alert_ids', 'must be a list of at most 200 ids');
   end if;
   unknown := (select u from unnest(alert_ids) as u where not exists (select from public.system_alerts as a where a.id = u) limit 1);
@@ -537,7 +537,7 @@ begin
     perform watchkeeper.need_text('search', search, 200);
     pattern := '%' || regexp_replace(search, '([\\%_])', '\\\1', 'g') || '%';
   end if;
-  perform watchkeeper.need_span(from_time, to_time);
+  perform watchkeeper.need_period(from_time, to_time, true);
   if before_id is not null and before is null then
     perform watchkeeper.refuse('before_id', 'needs before');
   end if;

@@ -222,6 +222,8 @@ begin
       where a.status = 'firing' and a.severity = 'critical' and not a.acknowledged
         and a.created_at <= at - make_interval(secs => settings.critical_unacknowledged_s)
         and not exists (select from watchkeeper.incident_alerts as l where l.alert_id = a.id)
+      -- Whoever holds it may be acknowledging it; who has just done so is seen by locking.
+      for no key update of a skip locked
     )
     select (c.alert).* from candidates as c
     where watchkeeper.critical_since(c.alert) <= at - make_interval(secs => settings.critical_unacknowledged_s)

@@ -336,18 +336,6 @@ $$;
 
 -- Arithmetic ----------------------------------------------------------------------------------------------------
 
--- A period that a caller gives.
-create function watchkeeper.need_period(from_time timestamptz, to_time timestamptz) returns void
-language plpgsql immutable set search_path = '' as $$
-begin
-  if from_time is null or from_time not between '2020-01-01T00:00:00Z' and '2200-01-01T00:00:00Z' then
-    perform watchkeeper.refuse('from_time', 'must be a time from 2020-01-01 to 2200-01-01');
-  elsif to_time is null or to_time <= from_time or to_time > from_time + interval '10 years' then
-    perform watchkeeper.refuse('to_time', 'must be after from_time and at most 10 years later');
-  end if;
-end
-$$;
-
 -- 100 means that nothing was lost; null that nothing was measured.
 create function watchkeeper.percent(good numeric, bad numeric) returns numeric
 language sql immutable set search_path = '' as $$

@@ -130,7 +130,7 @@ begin
     "match": {"type": "object"}, "objective": {"type": ["string", "null"]},
     "formats": {"type": "array", "minItems": 1, "maxItems": 20, "items": {"type": "string"}},
     "channels": {"type": "array", "maxItems": 100, "items": {"type": "string"}}, "enabled": {"type": "boolean"}}}');
-  perform watchkeeper.need_text(argument || '.name', given ->> 'name', 100);
+  perform watchkeeper.need_line(argument || '.name', given ->> 'name', 100);
   kind := coalesce(given ->> 'kind', 'sla');
   match := coalesce(given -> 'match', '{}');
   perform watchkeeper.need_report_group(argument || '.', kind, match, given ->> 'objective');
@@ -234,13 +234,11 @@ begin
   end if;
   if from_time is null or from_time >= at then
     perform watchkeeper.refuse('from_time', 'must be a time in the past');
-  elsif to_time is null then
-    perform watchkeeper.refuse('to_time', 'must be a time');
   end if;
-  perform watchkeeper.need_span(from_time, to_time);
+  perform watchkeeper.need_period(from_time, to_time);
   perform watchkeeper.need_report_group('', kind, match, objective);
   if title is not null then
-    perform watchkeeper.need_text('title', title, 100);
+    perform watchkeeper.need_line('title', title, 100);
   end if;
   if 100 <= (select count(*) from watchkeeper.reports as r where r.status in ('requested', 'making')) then
     raise sqlstate 'PT409' using message = '100 reports wait to be made: ask again when some of them are';

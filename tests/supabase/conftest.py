@@ -41,9 +41,10 @@ def fresh(fresh_database: Database) -> Iterator[Callable[[], Db]]:
     opened: list[psycopg.Connection] = []
 
     def connect() -> Db:
-        opened.append(fresh_database.connect())
-        opened[-1].execute("set lock_timeout = '20s'")  # a test that would hang fails instead
-        return Db(opened[-1])
+        connection = fresh_database.connect()
+        opened.append(connection)
+        connection.execute("set lock_timeout = '20s'")  # a test that would hang fails instead
+        return Db(connection)
 
     yield connect
     for connection in opened:

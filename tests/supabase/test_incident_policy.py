@@ -72,6 +72,15 @@ def test_who_acknowledges_in_time_opens_none(world: World) -> None:
     assert tend(world, MINUTES_15) == tend(world, 10 * MINUTES_15) == []
 
 
+def test_who_acknowledges_while_the_policy_looks_opens_none(fresh: Callable[[], Db]) -> None:
+    world, taker = World(fresh()), World(fresh())
+    world.fire(0)
+    with taker.db.connection.transaction():
+        acknowledge(taker, MINUTES_15 - 1)
+        assert tend(world, MINUTES_15) == []  # it waits for nobody, and looks again
+    assert tend(world, MINUTES_15 + 15) == []
+
+
 @pytest.mark.parametrize("severity", ["error", "warning", "info"])
 def test_what_is_not_critical_opens_none(world: World, severity: str) -> None:
     world.fire(0, severity=severity)

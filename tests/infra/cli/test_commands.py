@@ -279,6 +279,7 @@ def test_a_kind_the_target_has_not_is_a_mistake(command: Command) -> None:
 
 
 ALERT = {
+    "id": "5f0c4f1e-0000-4000-8000-000000000001",
     "status": "firing",
     "severity": "critical",
     "target": "anvil",
@@ -295,7 +296,7 @@ def test_an_alert_that_fires_is_a_problem(command: Command) -> None:
     command.rpcs.answers["list_alerts"] = lambda _: [ALERT]
     ran = command("alerts")
     assert ran.code == 1
-    assert "firing  critical  anvil  service_down" in ran.out
+    assert "5f0c4f1e  firing  critical  anvil  service_down" in ran.out
     assert "on it: ann@example.org" in ran.out
     assert command.rpcs.called("list_alerts")[0]["status"] == "firing"
 

@@ -90,7 +90,7 @@ def test_a_delivery_is_retried_by_its_id_or_the_start_of_it(command: Command, gi
 def test_a_start_that_fits_several_or_none_is_a_mistake(command: Command) -> None:
     command.rpcs.answers["list_deliveries"] = lambda _: [delivery(), delivery(id=ID[:-1] + "2")]
     ran = command("deliveries", "retry", "5f0c")
-    assert (ran.code, ran.err) == (2, '"5f0c" is the start of 2 deliveries ids; give more of it\n')
+    assert (ran.code, ran.err) == (2, '"5f0c" is the start of 2 ids of deliveries; give more of it\n')
     assert command("deliveries", "retry", "ffff").code == 2
 
 

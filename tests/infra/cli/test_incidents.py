@@ -193,7 +193,7 @@ def test_an_incident_that_is_not_there(command: Command, words: tuple[str, ...])
     ran = command("incidents", *words)
     assert (ran.code, ran.err) == (
         2,
-        'no incidents has an id that starts with "zz"; see `watchkeeper incidents list`\n',
+        'no id of incidents starts with "zz"; see `watchkeeper incidents`\n',
     )
 
 

@@ -118,6 +118,14 @@ def test_a_time_that_is_not_over_says_so(command: Command) -> None:
     assert command("sla").out.splitlines()[0].endswith("UTC, so far (as of 2026-10-05 12:00)")
 
 
+def test_a_group_that_nothing_is_in_is_no_answer(command: Command) -> None:
+    command.rpcs.answers["get_sla_report"] = lambda _: {**report(), "targets": []}
+    assert command("sla").code == 0
+    ran = command("sla", "--target", "nod")
+    assert (ran.code, ran.out) == (2, "")
+    assert "no target that fits was watched in this time" in ran.err
+
+
 def test_half_a_time_is_refused(command: Command) -> None:
     assert command("sla", "--from", "2026-10-01").code == 2
     assert command.rpcs.called("get_sla_report") == []

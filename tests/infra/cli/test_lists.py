@@ -69,6 +69,7 @@ def test_a_preview_shows_what_would_be_held_back(command: Command, tmp_path: Pat
     file = tmp_path / "silence.yaml"
     file.write_text("silences: [{comment: deploy, starts_at: 2026-01-05T09:00, ends_at: 2026-01-05T10:00}]")
     alert = {
+        "id": "5f0c4f1e-0000-4000-8000-000000000001",
         "status": "firing", "severity": "critical", "target": "site", "alert_type": "service_down", "message": "no",
         "first_seen_at": at(-60), "acknowledged": False,
     }  # fmt: skip
@@ -78,7 +79,7 @@ def test_a_preview_shows_what_would_be_held_back(command: Command, tmp_path: Pat
     ran = command("silences", "preview", str(file))
     assert ran.code == 0
     assert ran.out.startswith(
-        "deploy: not active now; matches 1 firing, 4 in the last 30 days\n  firing  critical  site"
+        "deploy: not active now; matches 1 firing, 4 in the last 30 days\n  5f0c4f1e  firing  critical  site"
     )
     assert [function for function, _ in command.rpcs.calls] == ["preview_silence"]
 
