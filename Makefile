@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help up anvil test drill lint bench setup lock reset clean
+.PHONY: help up anvil test drill lint bench screenshots setup lock reset clean
 
 # Any Python 3.11+ that runs; only the bootstrap needs it.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
@@ -17,7 +17,7 @@ export API_PORT DB_PORT AWS_PORT ANVIL_PORT DASHBOARD_PORT TARGETS ADMIN_EMAIL
 unexport PYTHONPATH
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
 	@echo "  settings of make up: TARGETS=my.yaml ADMIN_EMAIL= API_PORT=54321 DB_PORT=54322 AWS_PORT=4566 ANVIL_PORT=8545 DASHBOARD_PORT=8090"
 
@@ -42,8 +42,12 @@ lint: ## style, types, import rules, migrations, template
 	@exec $(RUN) infra.local.lint
 
 bench: ## measure; prints figures, asserts nothing
-	@$(BOOTSTRAP)
+	@$(BOOTSTRAP) tests
 	@for script in tests/bench/*.py; do [ -e "$$script" ] || continue; .venv/bin/python "$$script"; done
+
+screenshots: ## take a picture of every view of the page, with data, into .watchkeeper/screenshots
+	@$(BOOTSTRAP) tests
+	@exec $(RUN) tests.dashboard.screenshots
 
 setup: ## install what the others need, and nothing more
 	@$(BOOTSTRAP)
