@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help up anvil test drill lint bench package deploy destroy setup lock reset clean
+.PHONY: help up anvil test drill lint bench package screenshots deploy destroy setup lock reset clean
 
 # Any Python 3.11+ that runs; only the bootstrap needs it.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
@@ -17,7 +17,7 @@ export API_PORT DB_PORT AWS_PORT ANVIL_PORT DASHBOARD_PORT TARGETS ADMIN_EMAIL
 unexport PYTHONPATH
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
 	@echo "  settings of make up: TARGETS=my.yaml ADMIN_EMAIL= API_PORT=54321 DB_PORT=54322 AWS_PORT=4566 ANVIL_PORT=8545 DASHBOARD_PORT=8090"
 
@@ -42,7 +42,7 @@ lint: ## style, types, import rules, migrations, template
 	@exec $(RUN) infra.local.lint
 
 bench: ## measure; prints figures, asserts nothing
-	@$(BOOTSTRAP)
+	@$(BOOTSTRAP) tests
 	@for script in tests/bench/*.py; do [ -e "$$script" ] || continue; .venv/bin/python "$$script"; done
 
 package: ## the zip of all functions, for arm64 or ARCH=x86_64, as dist/functions.zip
@@ -56,6 +56,10 @@ deploy: ## bring a stage to Supabase and AWS: make deploy STAGE=prod; DRY_RUN=1 
 destroy: ## take a stage away from AWS; asks first, and keeps the database: make destroy STAGE=prod
 	@$(BOOTSTRAP) tests
 	@exec $(RUN) infra.deploy $(or $(STAGE),$(error name the stage: make destroy STAGE=prod)) --destroy
+
+screenshots: ## take a picture of every view of the page, with data, into .watchkeeper/screenshots
+	@$(BOOTSTRAP) tests
+	@exec $(RUN) tests.dashboard.screenshots
 
 setup: ## install what the others need, and nothing more
 	@$(BOOTSTRAP)

@@ -10,7 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from infra.local.build import SAM, SAM_SETTINGS
-from infra.local.paths import MIGRATIONS, ROOT, TEMPLATE, VENV
+from infra.local.node import node_path
+from infra.local.paths import DASHBOARD, MIGRATIONS, ROOT, TEMPLATE, VENV
 from infra.local.steps import say
 
 Command = list[str | Path]
@@ -23,6 +24,7 @@ def checks() -> dict[str, Command]:
         "style": [tool / "ruff", "check", "--quiet", "."],
         "format": [tool / "ruff", "format", "--check", "--quiet", "."],
         "types": [tool / "mypy", "--no-error-summary"],
+        "types (page)": [node_path(), DASHBOARD / "node_modules/typescript/bin/tsc", "--project", DASHBOARD],
         "imports": [tool / "lint-imports", "--no-cache"],
         "migrations": [tool / "squawk", *sorted(MIGRATIONS.glob("*.sql"))],
         "template": [tool / "cfn-lint", TEMPLATE],

@@ -27,7 +27,7 @@ from tests.support.scratch import scratch
 
 DIST = DASHBOARD / "dist"
 RUNS = 7
-WHO, PASSWORD = "bench@example.org", "correct horse battery"
+WHO, PASSWORD = "admin@example.org", "correct horse battery"
 
 OBSERVE = """
 window.seen = {lcp: 0, what: "", shift: 0, long: []};

@@ -87,8 +87,8 @@ def test_what_opens_above_a_view(admin: Page, furnished: dict[str, str]) -> None
     judge(admin)
     admin.keyboard.press("Escape")
     admin.set_viewport_size(NARROW)  # type: ignore[arg-type]
-    admin.locator(".account summary").click()
     admin.get_by_role("button", name="Menu").click()
+    admin.locator(".account summary").click()
     judge(admin)
 
 

@@ -27,6 +27,7 @@ def test_an_incident_is_opened_from_an_alert_worked_and_closed(visit: Visitors, 
     expect(page.locator(".facts")).to_contain_text(email_of(page))
     page.get_by_role("button", name="Investigate").click()
     expect(page.locator(".verdict-line")).to_contain_text("investigating")
+    expect(timeline).to_contain_text("open → investigating")
 
     for step, note in (("Resolve", "moved to another provider"), ("Close", "reviewed with the team")):
         page.get_by_role("button", name=step).click()

@@ -136,6 +136,7 @@ function timeline(incident) {
   return html`<ol class="timeline">${repeat(entries, (each) => `${each.at}${each.kind}${JSON.stringify(each.details)}${each.text}`, (each) => html`<li>
     <time datetime=${each.at} title=${each.at}>${exact(each.at)}</time>
     <strong>${words.incident.kinds[each.kind] ?? each.kind.replaceAll("_", " ")}</strong>
+    ${each.details && "to" in each.details ? html`<span>${each.details.from ?? words.incidents.unassigned} → ${each.details.to ?? words.incidents.unassigned}</span>` : nothing}
     <span class="lines">${each.text ?? ""}</span> <span class="dim">${each.actor ?? ""}</span>
   </li>`)}</ol>
   ${incident.timeline_count > entries.length ? html`<p class="dim">${words.incident.older(incident.timeline_count - entries.length)}</p>` : nothing}`;

@@ -85,7 +85,7 @@ function targets(/** @type {import("../app.js").App} */ app) {
   return html`<ul class="rows">${repeat(first, (each) => each.id, (each) => html`<li>
     ${badge(shown(each.status, app.away))}
     <a href=${`/targets/${each.id}`}>${each.name}</a>
-    <span class="grow dim">${[each.chain, each.network].filter(Boolean).join(" · ")} ${each.reason ?? ""}</span>
+    <span class="dim">${[each.chain, each.network].filter(Boolean).join(" · ")}</span> <span class="grow">${each.reason ?? ""}</span>
   </li>`)}</ul>
   ${list.length > first.length ? html`<p class="more"><a class="button" href="/targets">${words.overview.allTargets(list.length)}</a></p>` : nothing}`;
 }

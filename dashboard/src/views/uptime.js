@@ -14,6 +14,7 @@ import { shown } from "../status.js";
 import { words } from "../words.js";
 
 const SPANS = ["30", "90"];
+const WINDOWS_OF_BURN = ["5m", "30m", "1h", "6h", "1d", "3d"];
 const WINDOWS = ["24h", "7d", "30d", "90d"];
 
 /** @type {import("../screen.js").View} */
@@ -70,7 +71,7 @@ function objectiveTable(screen, list) {
       <td class="number">${percent(each.percent)}</td>
       <td class="number">${percent(each.availability_percent)}</td>
       <td class="number">${each.left_s == null ? "–" : html`${duration(Number(each.left_s))} <span class="dim">${each.left_percent == null ? "" : `${digits(Number(each.left_percent))} %`}</span>`}</td>
-      <td>${Object.entries(each.burn ?? {}).map(([name, rate]) => html`<span class="dim">${name}</span> ${rate == null ? "–" : digits(Number(rate))} `)}</td>
+      <td>${WINDOWS_OF_BURN.filter((name) => name in (each.burn ?? {})).map((name) => /** @type {[string, any]} */ ([name, each.burn[name]])).map(([name, rate]) => html`<span class="dim">${name}</span> ${rate == null ? "–" : digits(Number(rate))} `)}</td>
       <td>${screen.app.may("manage") && each.name ? html`<button @click=${() => edit(screen, each)}>${words.incident.edit}</button> <button class="danger" @click=${() => remove(screen, each)}>${words.uptime.remove}</button>` : nothing}</td>
     </tr>`)}</tbody></table></div>`;
 }
