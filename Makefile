@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help up anvil test drill lint bench package deploy destroy setup lock reset clean
+.PHONY: help up anvil test drill lint bench package deploy destroy backup restore setup lock reset clean
 
 # Any Python 3.11+ that runs; only the bootstrap needs it.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
@@ -51,11 +51,19 @@ package: ## the zip of all functions, for arm64 or ARCH=x86_64, as dist/function
 
 deploy: ## bring a stage to Supabase and AWS: make deploy STAGE=prod; DRY_RUN=1 only says what it would do
 	@$(BOOTSTRAP) tests
-	@exec $(RUN) infra.deploy $(or $(STAGE),$(error name the stage: make deploy STAGE=prod)) $(if $(DRY_RUN),--dry-run)
+	@exec $(RUN) infra.deploy deploy $(or $(STAGE),$(error name the stage: make deploy STAGE=prod)) $(if $(DRY_RUN),--dry-run)
 
 destroy: ## take a stage away from AWS; asks first, and keeps the database: make destroy STAGE=prod
 	@$(BOOTSTRAP) tests
-	@exec $(RUN) infra.deploy $(or $(STAGE),$(error name the stage: make destroy STAGE=prod)) --destroy
+	@exec $(RUN) infra.deploy destroy $(or $(STAGE),$(error name the stage: make destroy STAGE=prod))
+
+backup: ## write a stage's data into a file: make backup STAGE=prod FILE=prod.sql.gz
+	@$(BOOTSTRAP) tests
+	@exec $(RUN) infra.deploy backup $(or $(STAGE),$(error name the stage: make backup STAGE=prod)) $(if $(FILE),--file $(FILE))
+
+restore: ## read it into the database of a stage that is new, and verify it: make restore STAGE=new FILE=prod.sql.gz
+	@$(BOOTSTRAP) tests
+	@exec $(RUN) infra.deploy restore $(or $(STAGE),$(error name the stage: make restore STAGE=new)) $(if $(FILE),--file $(FILE))
 
 setup: ## install what the others need, and nothing more
 	@$(BOOTSTRAP)
