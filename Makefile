@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help up anvil test drill lint bench package deploy destroy backup restore setup lock reset clean
+.PHONY: help up anvil test drill lint bench package deploy destroy backup restore setup audit lock reset clean
 
 # Any Python 3.11+ that runs; only the bootstrap needs it.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
@@ -67,6 +67,15 @@ restore: ## read it into the database of a stage that is new, and verify it: mak
 
 setup: ## install what the others need, and nothing more
 	@$(BOOTSTRAP)
+
+audit: ## known holes in the locked packages, and what checkov says of the templates; asks the internet
+	@$(BOOTSTRAP)
+	@status=0; \
+	for lock in functions/requirements.txt infra/local/requirements.txt infra/local/requirements-sam.txt; do \
+		$(UV) tool run pip-audit@2.10.1 --disable-pip --require-hashes --progress-spinner off -r $$lock || status=1; done; \
+	for folder in $(dir $(wildcard *package-lock.json */package-lock.json */*/package-lock.json)); do \
+		(cd $$folder && npm audit --package-lock-only --audit-level=high) || status=1; done; \
+	$(UV) tool run checkov@3.3.30 --file template.yaml --file infra/github-deploy-role.yaml || status=1; exit $$status
 
 lock: ## resolve the dependencies anew
 	@$(BOOTSTRAP)
