@@ -111,6 +111,7 @@ class Aws:
             "PrivateTargets": "loopback",
             "LogRetentionDays": "1",
             "RequireTls": "false",  # MiniStack speaks plain HTTP
+            "MetricMath": "false",  # ... and computes nothing
             "HostPage": "false",
             **delivery_parameters(),
         }
