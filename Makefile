@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help up anvil test drill lint bench package deploy destroy backup restore setup audit lock reset clean
+.PHONY: help up anvil test drill lint bench package cost deploy destroy backup restore setup audit lock reset clean
 
 # Any Python 3.11+ that runs; only the bootstrap needs it.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
@@ -44,6 +44,10 @@ lint: ## style, types, import rules, migrations, template
 bench: ## measure; prints figures, asserts nothing
 	@$(BOOTSTRAP)
 	@for script in tests/bench/*.py; do [ -e "$$script" ] || continue; .venv/bin/python "$$script"; done
+
+cost: ## what a month costs on AWS; make cost TARGETS_N=100 INTERVAL=30 CHECKS=4
+	@$(BOOTSTRAP)
+	@$(RUN) infra.cost --targets $(or $(TARGETS_N),100) --interval-s $(or $(INTERVAL),30) --checks $(or $(CHECKS),1)
 
 package: ## the zip of all functions, for arm64 or ARCH=x86_64, as dist/functions.zip
 	@$(BOOTSTRAP)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from watchkeeper import aws, telemetry
-from watchkeeper.catalog import catalog
 from watchkeeper.errors import SettingsError, StoreError
 from watchkeeper.queues import Sent, nudge, pack, send
 from watchkeeper.settings import DeliverySettings, Settings
@@ -94,6 +93,9 @@ def publish_catalog() -> None:
 
 @cache
 def publish_catalog_once() -> None:
+    # After the sweep is sent: importing all that it tells of takes a while.
+    from watchkeeper.catalog import catalog  # noqa: PLC0415
+
     store().publish_catalog(catalog(settings().private_targets))
 
 

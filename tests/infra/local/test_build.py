@@ -28,7 +28,7 @@ PARTS = {
     "prune_history": COMMON,
     "record_spooled": COMMON | {"aws", "queues", "record"},
     "run_checks": CALLS | {"chains", "checks", "queues", "record", "run"},
-    "schedule_checks": CALLS - {"http"} | {"catalog", "chains", "checks", "notifiers", "queues"},
+    "schedule_checks": COMMON | {"aws", "queues"},
 }
 # What the compiled parts of multidict and propcache put there.
 CYTHON = ("_cython_", "cython_runtime")
