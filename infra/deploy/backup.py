@@ -42,7 +42,7 @@ VERIFY_CLOSE = "select public.verify_sla_close(%s)"
 def backup(database_url: str, file: Path) -> str:
     """Writes all data as of one moment into a file that only its owner can read."""
     tables = [f"--table={name}" for name in TABLES]
-    dumped = _program("pg_dump", database_url, ["--data-only", "--no-owner", *tables])
+    dumped = program("pg_dump", database_url, ["--data-only", "--no-owner", *tables])
     if b"COPY watchkeeper." not in dumped:
         raise LocalError("there is no installation of Watchkeeper in this database")
     write_private(file, "")
@@ -55,7 +55,7 @@ def restore(deployment: Deployment, file: Path) -> None:
     if not file.is_file():
         raise LocalError(f"FILE={file}: there is no such file")
     with step("database") as current:
-        current.note = push(deployment)
+        current.note = push(deployment.database_url)
     with step("data"):
         _refuse_to_overwrite(deployment.database_url)
         text = BEFORE.replace("{public}", ",".join(PUBLIC)).encode() + gzip.decompress(file.read_bytes())
@@ -66,7 +66,7 @@ def restore(deployment: Deployment, file: Path) -> None:
             "--set=ON_ERROR_STOP=1",
             "--output=" + os.devnull,
         ]
-        _program("psql", deployment.database_url, options, text)
+        program("psql", deployment.database_url, options, text)
     with step("audit log and closed months") as current:
         current.note = verify(deployment.database_url)
 
@@ -94,7 +94,7 @@ def _refuse_to_overwrite(database_url: str) -> None:
         raise LocalError("this database has targets or members already: restore into a project that is new")
 
 
-def _program(name: str, database_url: str, options: list[str], given: bytes | None = None) -> bytes:
+def program(name: str, database_url: str, options: list[str], given: bytes | None = None) -> bytes:
     """The password goes by the environment: whoever lists processes sees their arguments."""
     parts = urlsplit(database_url)
     host = parts.netloc.rpartition("@")[2]
