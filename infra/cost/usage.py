@@ -18,7 +18,7 @@ from samtranslator.yaml_helper import yaml_parse
 
 from handlers.schedule_checks import SWEEPS_S
 from infra.local.paths import ROOT, TEMPLATE
-from watchkeeper.queues import MAX_WINDOW_S, MESSAGES_PER_BATCH, TASKS_PER_MESSAGE
+from watchkeeper.queues import MESSAGES_PER_BATCH, TASKS_PER_MESSAGE
 from watchkeeper.telemetry import METRICS
 
 Json = dict[str, Any]
@@ -46,6 +46,9 @@ class Plan:
     targets: int = 100
     interval_s: int = 30
     checks: int = 1  # kinds per target: a service has one, an EVM node up to four
+    # Targets that were saved together fall due in the same second and travel together; each other second is a
+    # message of its own.
+    seconds: int = 6
     alerts_per_day: int = 20
     page_loads_per_day: int = 50
 
@@ -56,10 +59,9 @@ class Plan:
 
     @property
     def messages_per_slot(self) -> int:
-        """Of one kind: tasks of one window travel together, at most 25 of them."""
-        window_s = max(1, min(MAX_WINDOW_S, self.interval_s // 6))
-        windows = min(self.targets, math.ceil(self.interval_s / window_s))
-        return windows * math.ceil(self.targets / windows / TASKS_PER_MESSAGE) if self.targets else 0
+        """Of one kind: tasks of one second travel together, at most 25 of them."""
+        seconds = min(self.targets, self.seconds, self.interval_s)
+        return seconds * math.ceil(self.targets / seconds / TASKS_PER_MESSAGE) if seconds else 0
 
 
 class Template:

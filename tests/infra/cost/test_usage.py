@@ -64,13 +64,14 @@ def small(tmp_path: Path) -> Template:
     [
         (Plan(targets=0), 0),
         (Plan(targets=1), 1),
-        (Plan(targets=6, interval_s=30), 6),  # each in a window of its own
-        (Plan(targets=100, interval_s=30), 6),  # 17 in each of six windows of five seconds
-        (Plan(targets=151, interval_s=30), 12),  # 26 in a window make two messages
-        (Plan(targets=100, interval_s=5), 5),  # windows of a second
+        (Plan(targets=4, seconds=6), 4),  # each in a second of its own
+        (Plan(targets=100, seconds=6), 6),  # 17 in each
+        (Plan(targets=151, seconds=6), 12),  # 26 in a second make two messages
+        (Plan(targets=100, seconds=1), 4),  # all saved together
+        (Plan(targets=100, interval_s=5, seconds=60), 5),  # there are no more seconds
     ],
 )
-def test_checks_of_one_window_share_a_message(plan: Plan, messages: int) -> None:
+def test_checks_of_one_second_share_a_message(plan: Plan, messages: int) -> None:
     assert plan.messages_per_slot == messages
 
 
