@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help up anvil test drill lint bench package screenshots deploy destroy setup lock reset clean
+.PHONY: help up anvil test drill lint bench package cost screenshots deploy destroy backup restore setup audit lock reset clean
 
 # Any Python 3.11+ that runs; only the bootstrap needs it.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
@@ -45,17 +45,29 @@ bench: ## measure; prints figures, asserts nothing
 	@$(BOOTSTRAP) tests
 	@for script in tests/bench/*.py; do [ -e "$$script" ] || continue; .venv/bin/python "$$script"; done
 
+cost: ## what a month costs on AWS; make cost TARGETS_N=100 INTERVAL=30 CHECKS=4
+	@$(BOOTSTRAP)
+	@$(RUN) infra.cost --targets $(or $(TARGETS_N),100) --interval-s $(or $(INTERVAL),30) --checks $(or $(CHECKS),1) --seconds $(or $(SECONDS_N),6)
+
 package: ## the zip of all functions, for arm64 or ARCH=x86_64, as dist/functions.zip
 	@$(BOOTSTRAP)
 	@$(RUN) infra.local.build $(or $(ARCH),arm64)
 
 deploy: ## bring a stage to Supabase and AWS: make deploy STAGE=prod; DRY_RUN=1 only says what it would do
 	@$(BOOTSTRAP) tests
-	@exec $(RUN) infra.deploy $(or $(STAGE),$(error name the stage: make deploy STAGE=prod)) $(if $(DRY_RUN),--dry-run)
+	@exec $(RUN) infra.deploy deploy $(or $(STAGE),$(error name the stage: make deploy STAGE=prod)) $(if $(DRY_RUN),--dry-run)
 
 destroy: ## take a stage away from AWS; asks first, and keeps the database: make destroy STAGE=prod
 	@$(BOOTSTRAP) tests
-	@exec $(RUN) infra.deploy $(or $(STAGE),$(error name the stage: make destroy STAGE=prod)) --destroy
+	@exec $(RUN) infra.deploy destroy $(or $(STAGE),$(error name the stage: make destroy STAGE=prod))
+
+backup: ## write a stage's data into a file: make backup STAGE=prod FILE=prod.sql.gz
+	@$(BOOTSTRAP) tests
+	@exec $(RUN) infra.deploy backup $(or $(STAGE),$(error name the stage: make backup STAGE=prod)) $(if $(FILE),--file $(FILE))
+
+restore: ## read it into the database of a stage that is new, and verify it: make restore STAGE=new FILE=prod.sql.gz
+	@$(BOOTSTRAP) tests
+	@exec $(RUN) infra.deploy restore $(or $(STAGE),$(error name the stage: make restore STAGE=new)) $(if $(FILE),--file $(FILE))
 
 screenshots: ## take a picture of every view of the page, with data, into .watchkeeper/screenshots
 	@$(BOOTSTRAP) tests
@@ -63,6 +75,15 @@ screenshots: ## take a picture of every view of the page, with data, into .watch
 
 setup: ## install what the others need, and nothing more
 	@$(BOOTSTRAP)
+
+audit: ## known holes in the locked packages, and what checkov says of the templates; asks the internet
+	@$(BOOTSTRAP)
+	@status=0; \
+	for lock in functions/requirements.txt infra/local/requirements.txt infra/local/requirements-sam.txt; do \
+		$(UV) tool run pip-audit@2.10.1 --disable-pip --require-hashes --progress-spinner off -r $$lock || status=1; done; \
+	for folder in $(dir $(wildcard *package-lock.json */package-lock.json */*/package-lock.json)); do \
+		(cd $$folder && npm audit --package-lock-only --audit-level=high) || status=1; done; \
+	$(UV) tool run checkov@3.3.30 --file template.yaml --file infra/github-deploy-role.yaml || status=1; exit $$status
 
 lock: ## resolve the dependencies anew
 	@$(BOOTSTRAP)

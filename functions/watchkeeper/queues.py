@@ -17,7 +17,6 @@ T = TypeVar("T")
 
 MAX_DELAY_S = 900
 TASKS_PER_MESSAGE = 25
-MAX_WINDOW_S = 5
 RESULTS_PER_MESSAGE = 100
 MESSAGE_BYTES = 200_000
 MESSAGES_PER_BATCH = 10
@@ -43,21 +42,16 @@ class Sent:
 
 
 def pack(kind: str, tasks: Iterable[Json], correlation_id: str | None = None) -> list[Message]:
-    """The tasks of one kind as messages; a task comes a little early, never late."""
+    """The tasks of one kind as messages; a task comes up to a second early, never late."""
     seconds: dict[int, list[str]] = defaultdict(list)
     for task in tasks:
-        delay_s = max(0, min(math.floor(task["delay_s"]), MAX_DELAY_S))
-        seconds[delay_s - delay_s % _window_s(task)].append(json.dumps(task))
+        delay_s = math.floor(task["delay_s"])
+        seconds[max(0, min(delay_s, MAX_DELAY_S))].append(json.dumps(task))
     return [
         Message(_body({"kind": kind}, "tasks", group, correlation_id), delay_s, len(group))
         for delay_s, texts in sorted(seconds.items())
         for group in _groups(texts, len, TASKS_PER_MESSAGE, MESSAGE_BYTES)
     ]
-
-
-def _window_s(task: Json) -> int:
-    """Tasks that fall due within it travel together: each message is an invocation, and these are what is paid for."""
-    return max(1, min(MAX_WINDOW_S, int(task.get("interval_s", 0)) // 6))
 
 
 def unpack(body: str) -> tuple[str, list[Json]]:

@@ -86,6 +86,11 @@ class SpoolSettings:
         )
 
 
+def outside_heartbeat_url(env: Mapping[str, str] | None = None) -> str | None:
+    """What is pinged after each good tick."""
+    return _optional_url(os.environ if env is None else env, "OUTSIDE_HEARTBEAT_URL")
+
+
 @dataclass(frozen=True)
 class ReportSettings:
     """Where reports are kept, and how long a link to one works."""

@@ -261,6 +261,10 @@ class Store:
         """Change the numbers that hold for all channels; returns all of them."""
         return self._object("save_delivery_settings", {"settings": settings}, repeatable=True)
 
+    def save_watchdog(self, url: str | None, silent_s: int = 300) -> Json:
+        """Where the database itself says that the monitor is silent; None: nowhere. Returns whether it can."""
+        return self._object("save_watchdog", {"url": url, "silent_s": silent_s}, repeatable=True)
+
     def get_delivery_settings(self) -> Json:
         """The numbers that hold for all channels."""
         return self._object("get_delivery_settings", {}, repeatable=True)

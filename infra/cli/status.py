@@ -104,4 +104,6 @@ def pulse(monitoring: Json, now: str) -> str:
     """The monitor's own: a dead one must not look like a healthy system."""
     since = age(monitoring.get("blind_since"), now)
     blind = f", BLIND since {since}" if since else ""
-    return f"last tick {ago(monitoring.get('last_tick_at'), now)}{blind}"
+    watchdog = monitoring.get("watchdog") or {}
+    nobody = f"; no watchdog: {clean(watchdog['reason'])}" if watchdog.get("reason") else ""
+    return f"last tick {ago(monitoring.get('last_tick_at'), now)}{blind}{nobody}"

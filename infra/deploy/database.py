@@ -15,21 +15,21 @@ from infra.local.paths import ROOT
 from infra.local.steps import LocalError
 
 
-def push(deployment: Deployment) -> str:
+def push(database_url: str) -> str:
     """Applies what is new; each file is a transaction, so that a failure leaves whole files."""
-    before = applied(deployment.database_url)
+    before = applied(database_url)
     command: list[str | Path] = [
         supabase_binary(),
         "db",
         "push",
-        f"--remote={cli_url(deployment.database_url)}",
+        f"--remote={cli_url(database_url)}",
         "--yes",
     ]
     try:
         run("supabase db push", command, cwd=ROOT, timeout_s=1800)
     except LocalError as error:
-        raise LocalError(_without_password(str(error), deployment.database_url)) from None
-    return f"{len(applied(deployment.database_url) - before)} migrations applied"
+        raise LocalError(_without_password(str(error), database_url)) from None
+    return f"{len(applied(database_url) - before)} migrations applied"
 
 
 def applied(database_url: str) -> set[str]:

@@ -37,7 +37,7 @@ def steps(
         lambda: page.upload(deployment, account, dist),
     )
     return [
-        Step("database", lambda: _plan_database(deployment), lambda: database.push(deployment)),
+        Step("database", lambda: _plan_database(deployment), lambda: database.push(deployment.database_url)),
         Step(
             "secret key",
             lambda: _plan_secret(deployment, account),

@@ -112,6 +112,7 @@ class Aws:
             "DashboardUrl": dashboard_url,
             "LogRetentionDays": "1",
             "RequireTls": "false",  # MiniStack speaks plain HTTP
+            "MetricMath": "false",  # ... and computes nothing
             "HostPage": "false",
             **delivery_parameters(),
         }

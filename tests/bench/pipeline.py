@@ -8,10 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import tempfile
 import time
-import zipfile
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,8 +19,6 @@ from typing import Any, LiteralString
 
 import psycopg
 
-from infra.local.build import ZIP, build
-from infra.local.paths import PYTHON
 from infra.local.ports import Ports
 from infra.local.stack import Stack
 from infra.local.steps import say
@@ -37,27 +32,16 @@ Db = psycopg.Connection[tuple[Any, ...]]
 TARGETS = 40
 INTERVAL_S = 20  # two slots of each check are measured: those that the tick sent ahead of their time
 WAIT_S = 60
-IMPORTS = 5
-HANDLERS = ("handlers.schedule_checks", "handlers.run_checks")
 TICKS = 10
 
 MEASURED: LiteralString = (
     "due_at > claimed_at and due_at <= claimed_at + interval '41 seconds' and claimed_at <= %s"
 )
 
-TIME_IMPORT = """
-import sys, time
-before = len(sys.modules)
-started = time.perf_counter()
-import {module}
-print((time.perf_counter() - started) * 1000, len(sys.modules) - before)
-"""
-
 
 def main() -> None:
     began = time.monotonic()
     with scratch() as folder, deployed(folder) as stack:
-        package_figures()
         pipeline_figures(stack)
     say(f"\nmeasured in {time.monotonic() - began:.0f} s on {os.cpu_count()} cores, emulators included")
 
@@ -75,32 +59,6 @@ def deployed(folder: Path) -> Iterator[Stack]:
     finally:
         stack.stop()
         stack.postgres.erase()
-
-
-# --- the package ---
-
-
-def package_figures() -> None:
-    package = build() / ZIP
-    with zipfile.ZipFile(package) as archive, tempfile.TemporaryDirectory() as unpacked:
-        archive.extractall(unpacked)
-        size = sum(each.file_size for each in archive.infolist())
-        say(f"zip                      {package.stat().st_size / 1e6:6.1f} MB, {size / 1e6:.1f} MB unpacked")
-        for module in HANDLERS:
-            times, modules = zip(*(time_import(module, unpacked) for _ in range(1 + IMPORTS)), strict=True)
-            say(
-                f"cold import              {median(times[1:]):6.0f} ms, {max(modules):4.0f} modules   {module}"
-            )
-
-
-def time_import(module: str, package: str) -> tuple[float, float]:
-    """Milliseconds and modules of one import in a new interpreter; boto3 is this environment's."""
-    words = [str(PYTHON), "-c", TIME_IMPORT.format(module=module)]
-    # Compiled modules may be kept: the runtime's boto3 is compiled as well.
-    env = {**os.environ, "PYTHONPATH": package, "PYTHONDONTWRITEBYTECODE": ""}
-    told = subprocess.run(words, env=env, cwd=package, check=True, capture_output=True, text=True).stdout
-    milliseconds, modules = map(float, told.split())
-    return milliseconds, modules
 
 
 # --- the walk ---

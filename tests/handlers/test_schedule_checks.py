@@ -1,7 +1,10 @@
 """A tick: what is claimed reaches its queue at its second, and nothing stops the rest."""
 
 import json
+import os
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -183,3 +186,57 @@ def test_it_counts_what_was_claimed_and_not_sent(tick: Tick, capsys: pytest.Capt
     counted = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert counted["ChecksClaimed"] == 2
     assert counted["ChecksNotSent"] == 1
+
+
+@pytest.fixture
+def outside(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """Somebody else's monitor: the paths that were asked for. It refuses what it does not know."""
+    asked: list[str] = []
+
+    class Monitor(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_response(200 if self.path == "/ping" else 404)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Monitor)
+    thread = Thread(target=server.serve_forever, args=[0.01])
+    thread.start()
+    monkeypatch.setenv("OUTSIDE_HEARTBEAT_URL", f"http://127.0.0.1:{server.server_port}/ping")
+    local = Settings("http://db", "key", private_targets="loopback")
+    monkeypatch.setattr(schedule_checks, "settings", lambda: local)
+    yield asked
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_each_good_tick_is_told_outside(tick: Tick, outside: list[str]) -> None:
+    tick.run()
+    tick.run()
+    assert outside == ["/ping", "/ping"]
+
+
+def test_a_tick_that_failed_is_not(tick: Tick, outside: list[str]) -> None:
+    tick.rpcs.answers["claim_due_checks"] = lambda _: refusal("42501", "permission denied", 403)
+    with pytest.raises(StoreError):
+        tick.run()
+    assert outside == []
+
+
+@pytest.mark.parametrize("path", ["/unknown", ""])
+@pytest.mark.parametrize("host", ["127.0.0.1:9", "no-such-host.invalid", "here"])
+def test_a_heartbeat_that_is_lost_costs_the_tick_nothing(
+    tick: Tick, outside: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    host: str, path: str,
+) -> None:  # fmt: skip
+    here = os.environ["OUTSIDE_HEARTBEAT_URL"].removesuffix("/ping")
+    monkeypatch.setenv("OUTSIDE_HEARTBEAT_URL", (here if host == "here" else f"http://{host}") + path)
+    tick.claims([task()])
+    assert tick.run()["claimed"] == 1
+    counted = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert (counted["HeartbeatsLost"], counted["Ticks"]) == (1, 1)
+    assert "/ping" not in outside

@@ -232,6 +232,17 @@ def test_a_stale_tick_is_not_replayed() -> None:
     assert schedule
 
 
+def test_two_stages_of_one_account_do_not_take_each_other_s_names() -> None:
+    """What AWS does not name by itself carries the stack's or the stage's."""
+    for kind, name in {
+        "AWS::Scheduler::Schedule": "Name", "AWS::Logs::LogGroup": "LogGroupName", "AWS::CloudFront::Function": "Name",
+    }.items():  # fmt: skip
+        for properties in of_type(kind).values():
+            assert "${AWS::StackName}" in str(properties[name]) or "${Stage}" in str(properties[name])
+    names = [str(schedule["Name"]) for schedule in of_type("AWS::Scheduler::Schedule").values()]
+    assert len(set(names)) == len(names)
+
+
 def test_a_tick_is_told_which_minute_it_is_for() -> None:
     schedule = of_type("AWS::Scheduler::Schedule")["ScheduleChecksEveryMinute"]
     assert schedule["ScheduleExpression"] == "rate(1 minute)"

@@ -61,6 +61,7 @@ TABLES: dict[str, dict[str, tuple[str, ...]]] = {
     "watchkeeper.sweep_clock": {},
     "watchkeeper.targets": {},
     "watchkeeper.uptime_days": {},
+    "watchkeeper.watchdog": {},
 }
 SEQUENCES = (
     "watchkeeper.alert_transitions_id_seq",
@@ -196,6 +197,7 @@ RPCS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "delete_objective",
             "save_report_plan",
             "delete_report_plan",
+            "save_watchdog",
         ),
         (PEOPLE, MANAGERS),
     ),

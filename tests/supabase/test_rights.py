@@ -288,6 +288,7 @@ def arguments(db: Db, rpc: str) -> dict[str, Any]:
             ("heartbeat", "backup"))},
         "send_test": {"channel": "chat"},
         "retry_delivery": {"delivery_id": db.value("select id from watchkeeper.deliveries limit 1")},
+        "save_watchdog": {"url": "https://example.org/hook"},
         "save_delivery_settings": {"settings": {"storm_alerts": 20}},
         "create_incident": {"title": "It is slow", "severity": "high"},
         **{rpc: {"incident_id": db.value("select id from incident_logs"), **more} for rpc, more in (

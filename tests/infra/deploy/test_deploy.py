@@ -138,7 +138,7 @@ def test_a_dry_run_says_what_would_be_done(
     for name, value in values(project, RUNBOOK_URL="https://runbooks.example/").items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr("infra.deploy.page.DIST", dist)
-    code = main(["tried", "--dry-run"])
+    code = main(["deploy", "tried", "--dry-run"])
     said = capsys.readouterr()
     assert (code, said.err) == (0, "")
     assert "apply 0 of" in said.out
@@ -160,7 +160,7 @@ def test_what_is_wrong_is_named_all_at_once(
     )
     for name, value in wrong.items():
         monkeypatch.setenv(name, value)
-    assert main(["tried"]) == 1
+    assert main(["deploy", "tried"]) == 1
     said = capsys.readouterr().err
     for name in ("SUPABASE_SECRET_KEY", "SUPABASE_DB_URL", "AWS_ACCOUNT_ID", "SMTP_PORT", "PAGE_DOMAIN"):
         assert f"  - {name}" in said

@@ -1,41 +1,34 @@
 """The zip: built for the platform of Lambda, the same twice, and all that its functions need is in it."""
 
 import json
-import subprocess
 import sys
 import zipfile
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from importlib.util import find_spec
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import pytest
 
 from infra.local.build import PLATFORMS, UNUSED, gather, package
+from tests.support.package import World, invoke_from, link_runtime, modules_after_import, pretended
 from tests.watchkeeper.reports import samples
 
-HANDLERS = (
-    "close_books", "deliver_notifications", "make_reports", "prune_history", "run_checks", "schedule_checks",
-)  # fmt: skip
-# What the runtime of Lambda brings along.
-RUNTIME = ("boto3", "botocore", "dateutil", "jmespath", "s3transfer", "six", "urllib3")
 # Importing any of these, which every handler does, costs a fifth of a second in all.
 LIBRARIES = {
     "annotated_types", "aws_lambda_powertools", "deprecation", "httpx", "idna", "multidict", "packaging",
     "postgrest", "propcache", "pydantic", "pydantic_core", "typing_extensions", "typing_inspection", "yarl",
 }  # fmt: skip
-COMMON = {"errors", "model", "settings", "store"}
-CALLS = COMMON | {"addresses", "aws", "http", "protocols", "redact", "text", "threads"}
+COMMON = {"errors", "model", "redact", "settings", "store", "telemetry"}
+CALLS = COMMON | {"addresses", "aws", "http", "protocols", "text", "threads"}
 # Of our own, what each handler imports before it knows what there is to do.
 PARTS = {
     "close_books": COMMON | {"aws"},
     "deliver_notifications": CALLS | {"deliver", "notifiers", "secrets", "words"},
     "make_reports": COMMON | {"aws", "report_names"},
     "prune_history": COMMON,
-    "run_checks": CALLS | {"chains", "checks", "queues", "run"},
-    "schedule_checks": CALLS - {"http", "redact"} | {"catalog", "chains", "checks", "notifiers", "queues"},
+    "record_spooled": COMMON | {"aws", "queues", "record"},
+    "run_checks": CALLS | {"chains", "checks", "queues", "record", "run"},
+    "schedule_checks": COMMON | {"aws", "queues"},
 }
 # What the compiled parts of multidict and propcache put there.
 CYTHON = ("_cython_", "cython_runtime")
@@ -47,67 +40,6 @@ REPORT = {
 }  # fmt: skip
 IDS = [f"5f0c4f1e-0000-4000-8000-00000000000{n}" for n in range(5)]
 NOW = "2026-11-02T00:00:00+00:00"
-
-RUN = """
-import importlib, json, os, sys
-sys.path[:0] = {path!r}
-class Context:
-    function_name, memory_limit_in_mb, aws_request_id = "f", 512, "r"
-    invoked_function_arn = "arn:aws:lambda:eu-central-1:123456789012:function:f"
-    def get_remaining_time_in_millis(self): return 300_000 if {name!r} == "make_reports" else 200_000
-module = importlib.import_module("handlers.{name}")
-told = module.handler(json.loads({event!r}), Context())
-theirs = [m.__file__ for m in list(sys.modules.values()) if "site-packages" in (getattr(m, "__file__", "") or "")]
-print(json.dumps({{"told": told, "theirs": theirs}}))
-"""
-IMPORT = """
-import json, sys
-sys.path[:0] = {path!r}
-import handlers.{name}
-print(json.dumps(sorted(set(sys.modules))))
-"""
-
-
-class World:
-    """A database, AWS and whoever is called, all at one address; what they were asked is kept."""
-
-    def __init__(self) -> None:
-        self.asked: list[tuple[str, str, bytes]] = []
-        self.once: dict[str, Any] = {}
-        self.always: dict[str, Any] = {}
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def answer(self) -> None:
-                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                path = self.path.partition("?")[0]
-                outer.asked.append((self.command, path, body))
-                found = outer.reply(path.rpartition("/")[2], body)
-                reply = b"" if self.command == "PUT" else json.dumps(found).encode()
-                self.send_response(200)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(reply)))
-                self.end_headers()
-                self.wfile.write(reply)
-
-            do_GET = do_POST = do_PUT = answer  # noqa: N815
-
-            def log_message(self, *_: object) -> None:
-                return
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-
-    def reply(self, name: str, body: bytes) -> Any:
-        if name == "":  # SQS
-            entries = json.loads(body).get("Entries", [])
-            return {"Successful": [{"Id": entry["Id"], "MessageId": "m"} for entry in entries], "Failed": []}
-        if name in self.once:
-            return self.once.pop(name)
-        return self.always.get(name, {})
-
-    def to(self, name: str) -> list[bytes]:
-        return [body for _, path, body in self.asked if path.rpartition("/")[2] == name]
 
 
 @pytest.fixture(scope="module")
@@ -122,53 +54,21 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def runtime(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The part of this environment that Lambda has as well."""
-    folder = tmp_path_factory.mktemp("runtime")
-    for name in RUNTIME:
-        spec = find_spec(name)
-        assert spec
-        assert spec.origin
-        origin = Path(spec.origin)
-        found = origin.parent if origin.name == "__init__.py" else origin
-        (folder / found.name).symlink_to(found)
-    return folder
+    return link_runtime(tmp_path_factory.mktemp("runtime"))
 
 
 @pytest.fixture
 def world() -> Iterator[World]:
-    world = World()
-    thread = Thread(target=world.server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    yield world
-    world.server.shutdown()
-    world.server.server_close()
-    thread.join()
-
-
-def python(script: str, env: dict[str, str] | None = None) -> Any:
-    """Runs it with no site-packages at all, and returns the JSON of its last line."""
-    done = subprocess.run(
-        [sys.executable, "-I", "-S", "-c", script], env=env, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr[-3000:] + done.stdout[-1000:]
-    return json.loads(done.stdout.splitlines()[-1])
+    with pretended() as world:
+        yield world
 
 
 @pytest.fixture
 def invoke(tree: Path, runtime: Path, world: World) -> Any:
     """Runs a handler of the zip against the world."""
-    env = {
-        "SUPABASE_URL": world.url, "SUPABASE_SECRET_KEY": "key", "PRIVATE_TARGETS": "loopback",
-        "AWS_ENDPOINT_URL": world.url, "AWS_ACCESS_KEY_ID": "t", "AWS_SECRET_ACCESS_KEY": "t",
-        "AWS_DEFAULT_REGION": "eu-central-1", "AWS_EC2_METADATA_DISABLED": "true",
-        "NOTIFY_QUEUE_URL": f"{world.url}/", "UPTIME_QUEUE_URL": f"{world.url}/", "REPORTS_BUCKET": "reports",
-        "AUDIT_HEADS_BUCKET": "heads", "POWERTOOLS_LOG_LEVEL": "WARNING", "POWERTOOLS_METRICS_DISABLED": "true",
-        "CHANNEL_URL": f"{world.url}/hook", "PATH": "/usr/bin:/bin",
-    }  # fmt: skip
 
     def run(name: str, event: dict[str, Any]) -> Any:
-        path = [str(tree), str(runtime)]
-        said = python(RUN.format(path=path, name=name, event=json.dumps(event)), env)
+        said = invoke_from(tree, runtime, world, name, event)
         assert said["theirs"] == [], "from somewhere else than the zip"
         return said["told"]
 
@@ -221,6 +121,18 @@ def test_a_report_is_made_in_every_format(invoke: Any, world: World) -> None:
     assert b"%PDF-" in files["pdf"]
 
 
+def test_what_waited_in_the_spool_is_recorded(invoke: Any, world: World) -> None:
+    world.always = {
+        "record_check_results": {"recorded": 1, "repeated": 0, "late": 0, "dropped": 0, "transitions": []}
+    }
+    message = {
+        "messageId": "m", "receiptHandle": "h", "attributes": {"ApproximateReceiveCount": "1"},
+        "body": json.dumps({"results": [{"check_id": IDS[0], "due_at": NOW}]}),
+    }  # fmt: skip
+    assert invoke("record_spooled", {"Records": [message]}) == {"batchItemFailures": []}
+    assert len(world.to("record_check_results")) == 1
+
+
 def test_the_books_are_closed(invoke: Any, world: World) -> None:
     world.always = {
         "roll_up_days": {"days": 1, "more": False},
@@ -237,15 +149,13 @@ def test_history_is_pruned(invoke: Any, world: World) -> None:
 
 
 def test_every_handler_is_tried_here(tree: Path) -> None:
-    assert (
-        {file.stem for file in (tree / "handlers").glob("*.py")} - {"__init__"} == set(HANDLERS) == set(PARTS)
-    )
+    assert {file.stem for file in (tree / "handlers").glob("*.py")} - {"__init__"} == set(PARTS)
 
 
-@pytest.mark.parametrize("name", HANDLERS)
+@pytest.mark.parametrize("name", PARTS)
 def test_a_handler_imports_what_it_needs_and_no_more(name: str, tree: Path, runtime: Path) -> None:
     """Lists, since times depend on the machine: what is not here is imported when it is needed, or not at all."""
-    loaded = python(IMPORT.format(path=[str(tree), str(runtime)], name=name))
+    loaded = modules_after_import(tree, runtime, name)
     tops = {module.partition(".")[0] for module in loaded} - set(sys.stdlib_module_names)
     tops = {top for top in tops if not top.startswith((*CYTHON, "_sysconfigdata"))}
     # Powertools look whether botocore is there; that alone loads nothing of it.
