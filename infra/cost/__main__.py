@@ -27,7 +27,9 @@ def main() -> None:
     say(f"{'in all':24} {'':14} {free:10.2f} {total:10.2f}\n")
     say(f"most of it: {_most(lines)}")
     say(f"prices of {dates[0]} to {dates[-1]} (infra/cost/prices.yaml), work measured {figures['measured']};")
-    say(f"assumed: the targets fall due in {plan.seconds} different seconds (those saved together share one);")
+    say(
+        f"assumed: the targets fall due in {plan.seconds} different seconds (those saved together share one);"
+    )
     say(f"  {TARGET_S:g} s until a message's targets have answered, {DATABASE_S:g} s for the database")
 
 

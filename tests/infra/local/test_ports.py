@@ -16,7 +16,13 @@ def test_unset_and_empty_mean_the_default() -> None:
 
 
 def test_each_has_its_variable() -> None:
-    env = {"API_PORT": "2001", "DB_PORT": "2002", "AWS_PORT": "2003", "ANVIL_PORT": "2004", "DASHBOARD_PORT": "2005"}
+    env = {
+        "API_PORT": "2001",
+        "DB_PORT": "2002",
+        "AWS_PORT": "2003",
+        "ANVIL_PORT": "2004",
+        "DASHBOARD_PORT": "2005",
+    }
     assert Ports.from_env(env) == Ports(2001, 2002, 2003, 2004, 2005)
 
 
