@@ -24,6 +24,7 @@ export const view = {
           [words.system.run, when(monitoring.last_run_at)],
           [words.system.blindSince, monitoring.blind_since ? when(monitoring.blind_since) : words.system.notBlind],
           [words.system.overdue, `${monitoring.checks_overdue} / ${monitoring.checks}`],
+          [words.system.watchdog, watchdog(monitoring.watchdog)],
         ])}
         ${card(words.system.deliveries, shown(deliveries.status, away), [
           [words.system.lastDelivery, when(monitoring.last_delivery_at)],
@@ -60,4 +61,9 @@ function card(title, status, rows, reason) {
 function spells(list) {
   if (!list.length) return html`<p class="empty">${words.system.neverBlind}</p>`;
   return html`<ul class="rows">${list.map((each) => html`<li><span class="grow">${exact(each.from)} – ${each.to ? exact(each.to) : words.system.now}</span> ${duration(Number(each.seconds))}</li>`)}</ul>`;
+}
+
+/** Who would tell if all of this fell silent. @param {{status: string, reason: string | null} | undefined} told */
+function watchdog(told) {
+  return told?.status === "on" ? words.system.watching : html`${words.system.notWatching}${told?.reason ? `: ${told.reason}` : nothing}`;
 }
