@@ -33,6 +33,8 @@ DELIVERY = {
     "DashboardUrl": ("DASHBOARD_URL", ""),
     "RunbookUrl": ("RUNBOOK_URL", ""),
 }
+# What MiniStack cannot: it speaks plain HTTP, and alarms compute nothing.
+EMULATED = {"RequireTls": "false", "MetricMath": "false"}
 SECRET_KEY_PARAMETER = "/watchkeeper/supabase-secret-key"  # noqa: S105  (its name, not its value)
 
 
@@ -110,9 +112,8 @@ class Aws:
             "SupabaseSecretKeyParameter": SECRET_KEY_PARAMETER,
             "PrivateTargets": "loopback",
             "LogRetentionDays": "1",
-            "RequireTls": "false",  # MiniStack speaks plain HTTP
-            "MetricMath": "false",  # ... and computes nothing
             "HostPage": "false",
+            **EMULATED,
             **delivery_parameters(),
         }
         command: list[str | Path] = [

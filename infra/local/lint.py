@@ -25,7 +25,7 @@ def checks() -> dict[str, Command]:
         "types": [tool / "mypy", "--no-error-summary"],
         "imports": [tool / "lint-imports", "--no-cache"],
         "migrations": [tool / "squawk", *sorted(MIGRATIONS.glob("*.sql"))],
-        "template": [tool / "cfn-lint", TEMPLATE],
+        "template": [tool / "cfn-lint", TEMPLATE, ROOT / "infra" / "github-deploy-role.yaml"],
         "template (sam)": [SAM, "validate", "--lint", "--template", TEMPLATE],
     }
 
