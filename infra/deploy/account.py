@@ -60,6 +60,20 @@ class Account:
         status = found[0]["StackStatus"]
         return None if status == "DELETE_COMPLETE" else str(status)
 
+    def failures(self) -> list[str]:
+        """Why the last attempt failed, the first reason first."""
+        try:
+            events = self.client("cloudformation").describe_stack_events(StackName=self._stack)["StackEvents"]
+        except ClientError:
+            return []
+        last = next((n for n, event in enumerate(events) if _begins(event)), len(events))
+        return [
+            f"{event['LogicalResourceId']}: {event.get('ResourceStatusReason', event['ResourceStatus'])}"
+            for event in reversed(events[:last])
+            if event["ResourceStatus"].endswith("_FAILED")
+            and "cancelled" not in event.get("ResourceStatusReason", "")
+        ]
+
     def outputs(self) -> dict[str, str]:
         """The stack's outputs."""
         (stack,) = self.client("cloudformation").describe_stacks(StackName=self._stack)["Stacks"]
@@ -92,3 +106,10 @@ class Account:
         cloudformation.get_waiter("stack_delete_complete").wait(
             StackName=self._stack, WaiterConfig={"Delay": 2, "MaxAttempts": 900}
         )
+
+
+def _begins(event: Mapping[str, Any]) -> bool:
+    """Whether it is the first of an attempt; events come the newest first."""
+    return event["ResourceType"] == "AWS::CloudFormation::Stack" and event["ResourceStatus"] in (
+        "CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS",
+    )  # fmt: skip

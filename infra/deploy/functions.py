@@ -9,6 +9,7 @@ from infra.deploy.settings import Deployment
 from infra.local.build import PACKAGE, PLATFORMS, SAM, SAM_SETTINGS, package, runtime
 from infra.local.commands import run
 from infra.local.paths import TEMPLATE
+from infra.local.steps import LocalError
 
 
 def deploy(deployment: Deployment, account: Account, folder: Path | None = None) -> str:
@@ -23,9 +24,12 @@ def deploy(deployment: Deployment, account: Account, folder: Path | None = None)
         "--tags", f"watchkeeper={deployment.stage}",
         "--parameter-overrides", *(f"{name}={value}" for name, value in overrides(deployment).items()),
     ]  # fmt: skip
-    said = run(
-        "sam deploy", command, cwd=folder, env={**SAM_SETTINGS, **account.environment()}, timeout_s=3600
-    )
+    env = {**SAM_SETTINGS, **account.environment()}
+    try:
+        said = run("sam deploy", command, cwd=folder, env=env, timeout_s=3600)
+    except LocalError as error:
+        # SAM prints a table of all that was taken back; why is long before its end.
+        raise LocalError("\n".join([*account.failures(), str(error)])) from error
     changed = "created" if before is None else "no change" if "No changes to deploy" in said else "updated"
     return f"{changed}; {cleared}" if cleared else changed
 

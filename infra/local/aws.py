@@ -33,6 +33,8 @@ DELIVERY = {
     "DashboardUrl": ("DASHBOARD_URL", ""),  # empty: our own
     "RunbookUrl": ("RUNBOOK_URL", ""),
 }
+# What MiniStack cannot: it speaks plain HTTP, and alarms compute nothing.
+EMULATED = {"RequireTls": "false", "MetricMath": "false"}
 SECRET_KEY_PARAMETER = "/watchkeeper/supabase-secret-key"  # noqa: S105  (its name, not its value)
 
 
@@ -111,9 +113,8 @@ class Aws:
             "PrivateTargets": "loopback",
             "DashboardUrl": dashboard_url,
             "LogRetentionDays": "1",
-            "RequireTls": "false",  # MiniStack speaks plain HTTP
-            "MetricMath": "false",  # ... and computes nothing
             "HostPage": "false",
+            **EMULATED,
             **delivery_parameters(),
         }
         command: list[str | Path] = [

@@ -27,7 +27,7 @@ def checks() -> dict[str, Command]:
         "types (page)": [node_path(), DASHBOARD / "node_modules/typescript/bin/tsc", "--project", DASHBOARD],
         "imports": [tool / "lint-imports", "--no-cache"],
         "migrations": [tool / "squawk", *sorted(MIGRATIONS.glob("*.sql"))],
-        "template": [tool / "cfn-lint", TEMPLATE],
+        "template": [tool / "cfn-lint", TEMPLATE, ROOT / "infra" / "github-deploy-role.yaml"],
         "template (sam)": [SAM, "validate", "--lint", "--template", TEMPLATE],
     }
 

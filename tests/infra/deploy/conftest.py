@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import json
 from collections.abc import Callable, Iterator
@@ -10,13 +11,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from samtranslator.yaml_helper import yaml_parse
 
+from infra.deploy import parameters
 from infra.deploy.account import Account
 from infra.deploy.settings import Deployment, read
 from infra.deploy.steps import Step, steps
-from infra.local.aws import REGION, Aws, architecture
+from infra.local.aws import EMULATED, REGION, Aws, architecture
 from infra.local.build import build
 from infra.local.gateway import Gateway
+from infra.local.paths import ROOT
 from infra.local.ports import free_ports
 from infra.local.stack import Stack
 from tests.support.parts import Cluster, Database
@@ -74,7 +78,7 @@ def values(project: Project, **more: str) -> dict[str, str]:
         "AWS_REGION": REGION,
         "ARCH": architecture(),
         "PRIVATE_TARGETS": "loopback",
-        "REQUIRE_TLS": "false",
+        **{parameters.setting(name): value for name, value in EMULATED.items()},
         **more,
     }
 
@@ -140,3 +144,52 @@ def broken(step: Step) -> Step:
 
 class InjectedError(Exception):
     """What a failure in the middle looks like."""
+
+
+ROLE = ROOT / "infra" / "github-deploy-role.yaml"
+PROVIDER = "arn:aws:iam::000000000000:oidc-provider/token.actions.githubusercontent.com"
+
+
+@pytest.fixture(scope="module")
+def github(cloud: Aws, deployment: Deployment) -> Callable[[str], dict[str, str]]:
+    """Signs in as a job of GitHub does: github("repo:us/watchkeeper:environment:tried") is its environment."""
+    template = yaml_parse(ROLE.read_text())
+    del template["Resources"]["GitHub"]  # MiniStack has no such resource; its trust in the provider it keeps
+    (trust,) = template["Resources"]["Deploy"]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
+    trust["Principal"] = {"Federated": PROVIDER}
+    given = {"Repository": "us/watchkeeper", "Stage": deployment.stage}
+    cloudformation = cloud.client("cloudformation")
+    cloudformation.create_stack(
+        StackName="role", TemplateBody=json.dumps(template), Capabilities=["CAPABILITY_NAMED_IAM"],
+        Parameters=[{"ParameterKey": name, "ParameterValue": value} for name, value in given.items()],
+    )  # fmt: skip
+    (stack,) = cloudformation.describe_stacks(StackName="role")["Stacks"]
+    (role,) = [each["OutputValue"] for each in stack["Outputs"]]
+
+    def sign_in(subject: str) -> dict[str, str]:
+        _let_in_plain_http(cloud)
+        found = cloud.client("sts").assume_role_with_web_identity(
+            RoleArn=role, RoleSessionName="job", WebIdentityToken=_token(subject)
+        )["Credentials"]
+        return {
+            "AWS_ACCESS_KEY_ID": found["AccessKeyId"],
+            "AWS_SECRET_ACCESS_KEY": found["SecretAccessKey"],
+            "AWS_SESSION_TOKEN": found["SessionToken"],
+        }
+
+    return sign_in
+
+
+def _let_in_plain_http(cloud: Aws) -> None:
+    """SAM's bucket of packages refuses it, and MiniStack speaks nothing else."""
+    s3 = cloud.client("s3")
+    for bucket in s3.list_buckets()["Buckets"]:
+        if bucket["Name"].startswith("aws-sam-cli-managed-default"):
+            s3.delete_bucket_policy(Bucket=bucket["Name"])
+
+
+def _token(subject: str) -> str:
+    issuer = {"iss": "https://token.actions.githubusercontent.com", "aud": "sts.amazonaws.com"}
+    parts = [{"alg": "RS256"}, {**issuer, "sub": subject, "iat": 1_700_000_000, "exp": 4_102_444_800}]
+    encoded = [base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in parts]
+    return ".".join([*encoded, "signature"])

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from botocore.exceptions import ClientError
 
 from infra.deploy import functions, preflight
 from infra.deploy.__main__ import main
@@ -15,7 +17,7 @@ from infra.deploy.account import Account
 from infra.deploy.destroy import destroy
 from infra.deploy.settings import Deployment, read
 from infra.deploy.smoke import _get
-from infra.deploy.steps import run
+from infra.deploy.steps import run, steps
 from infra.local.aws import Aws
 from infra.local.build import ZIP, build
 from infra.local.migrations import read_all
@@ -26,6 +28,8 @@ from tests.infra.deploy.conftest import ADMIN, InjectedError, Project, Steps, br
 from watchkeeper.catalog import catalog
 from watchkeeper.store import Store
 
+SignIn = Callable[[str], dict[str, str]]
+JOB = "repo:us/watchkeeper:environment:tried"
 EMPTY = '{"Resources": {"Queue": {"Type": "AWS::SQS::Queue"}}}'
 IMPOSSIBLE = '{"Resources": {"Page": {"Type": "AWS::CloudFront::Function", "Properties": {"Name": "x"}}}}'
 
@@ -47,6 +51,8 @@ def test_what_a_failed_creation_left_is_cleared_away(account: Account, deploymen
     cloudformation = account.client("cloudformation")
     cloudformation.create_stack(StackName=deployment.stack, TemplateBody=IMPOSSIBLE)
     assert account.stack_status() == "ROLLBACK_COMPLETE"
+    (why,) = account.failures()
+    assert why.startswith("Page: ")
     assert "removed" in str(account.make_ready())
     assert account.stack_status() is None
     cloudformation.create_stack(StackName=deployment.stack, TemplateBody=EMPTY)
@@ -78,16 +84,23 @@ def test_a_failure_after_any_step_and_then_again(project: Project, every_step: S
             begin = n + 1
 
 
-def test_a_second_deploy_changes_nothing_and_sees_a_check_recorded(
-    project: Project, every_step: Steps, capsys: pytest.CaptureFixture[str]
+def test_a_second_deploy_by_github_s_role_changes_nothing_and_sees_a_check_recorded(
+    project: Project,
+    deployment: Deployment,
+    dist: Path,
+    github: SignIn,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
+    for name, value in github(JOB).items():
+        monkeypatch.setenv(name, value)
     gateway, keys = project.gateway, project.keys
     sign_up(gateway.url, keys.publishable_key, ADMIN, "a long enough password")
     with Store(gateway.url, keys.secret_key) as store:
         store.publish_catalog(catalog("loopback"))
         checks = {"uptime": {"interval_s": 3600, "timeout_s": 5}}
         store.save_target({"name": "its own API", "endpoint": gateway.url, "checks": checks})
-    run(every_step())
+    run(steps(deployment, Account(deployment), dist, build()))
     said = {
         line.split("  ")[-1].split(":")[0]: line
         for line in capsys.readouterr().out.splitlines()
@@ -100,6 +113,40 @@ def test_a_second_deploy_changes_nothing_and_sees_a_check_recorded(
     assert said["first admin"].endswith(f": {ADMIN} is one now")
     assert "its own API checked and recorded" in said["smoke test"]
     assert "page: https://" in said["smoke test"]
+
+
+@pytest.mark.parametrize(
+    "subject",
+    [
+        "repo:them/watchkeeper:environment:tried",
+        "repo:us/watchkeeper:environment:prod",
+        "repo:us/watchkeeper:pull_request",
+    ],
+)
+def test_no_other_job_gets_the_role(github: SignIn, subject: str) -> None:
+    with pytest.raises(ClientError, match="AccessDenied"):
+        github(subject)
+
+
+def test_the_role_reaches_nothing_of_another_stage(
+    deployment: Deployment, github: SignIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in github(JOB).items():
+        monkeypatch.setenv(name, value)
+    account = Account(deployment)
+    assert account.outputs()["AuditHeadsBucket"]
+    for service, call, arguments in [
+        ("ssm", "get_parameter", {"Name": "/watchkeeper/prod/supabase-secret-key"}),
+        ("cloudformation", "delete_stack", {"StackName": "watchkeeper-prod"}),
+        (
+            "s3",
+            "delete_object",
+            {"Bucket": account.output("AuditHeadsBucket"), "Key": "audit/2026/01/01.json"},
+        ),
+        ("iam", "create_user", {"UserName": "somebody"}),
+    ]:
+        with pytest.raises(ClientError, match=r"AccessDenied"):
+            getattr(account.client(service), call)(**arguments)
 
 
 def test_the_database_has_all_and_its_admin(project: Project) -> None:
