@@ -1,6 +1,6 @@
-"""Runs all tests: the stories, which mostly wait, beside all others. With arguments: pytest with these.
+"""Runs all tests: those that mostly wait beside all others. With arguments: pytest with these.
 
-Each of the two has a stack of its own. The stories' output follows when the others are done.
+Each of the two has a stack of its own. The output of those that wait follows when the others are done.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 
 HERE = Path(__file__).parent
-STORIES = HERE / "stories"
+WAITING = [HERE / "infra", HERE / "stories"]
 PYTEST = [sys.executable, "-m", "pytest"]
 
 
@@ -25,8 +25,8 @@ def main(arguments: list[str]) -> int:
     signal.signal(signal.SIGTERM, _interrupt)
     if arguments:
         return _run([[*PYTEST, *arguments]])
-    others = [*PYTEST, str(HERE), f"--ignore={STORIES}"]
-    return _run([others, [*PYTEST, str(STORIES), "-p", "no:cacheprovider"]])
+    others = [*PYTEST, str(HERE), *(f"--ignore={folder}" for folder in WAITING)]
+    return _run([others, [*PYTEST, *map(str, WAITING), "-p", "no:cacheprovider"]])
 
 
 def _run(commands: list[list[str]]) -> int:
