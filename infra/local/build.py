@@ -85,7 +85,10 @@ def build(arch: str = "") -> Path:
         package(draft / ZIP, PLATFORMS.get(arch))
         template = TEMPLATE.read_text().replace(f"CodeUri: dist/{ZIP}", f"CodeUri: {ZIP}")
         (draft / TEMPLATE.name).write_text(template)
-        draft.rename(folder)
+        try:
+            draft.rename(folder)
+        except OSError:  # another process has just built the same
+            shutil.rmtree(draft)
         _remove_old()
     folder.touch()
     return folder

@@ -10,6 +10,7 @@ import pytest
 from samtranslator.yaml_helper import yaml_parse
 
 from infra.local.node import node_path
+from infra.local.page import security_headers
 from infra.local.paths import TEMPLATE
 
 API = "https://abcdefghijkl.supabase.co"
@@ -39,8 +40,7 @@ def headers_sent() -> dict[str, str]:
 
 
 def test_a_browser_is_told_the_same_as_on_a_laptop() -> None:
-    page = pytest.importorskip("infra.local.page")
-    assert headers_sent() == page.security_headers(API)
+    assert headers_sent() == security_headers(API)
 
 
 def test_no_answer_of_the_bucket_goes_before_the_policy() -> None:
