@@ -40,6 +40,9 @@ observe("largest-contentful-paint", (each) => {
 observe("layout-shift", (each) => { if (!each.hadRecentInput) seen.shift += each.value; });
 observe("longtask", (each) => seen.long.push(each.duration));
 """
+SHOW_MORE = (
+    "(() => { const more = document.querySelector('.more button'); more?.click(); return Boolean(more); })()"
+)
 SCROLL = """async () => {
   seen.long.length = 0;
   const frames = [];
@@ -138,9 +141,7 @@ def smooth_figures(browser: Browser, site: Site) -> None:
         page.goto(path)
         page.locator(row).first.wait_for()
         shown_ms = (time.perf_counter() - began) * 1000
-        while page.locator(".more button").count() and page.locator(row).count() < 1000:
-            count = page.locator(row).count()
-            page.locator(".more button").dispatch_event("click")
+        while (count := page.locator(row).count()) < 1000 and page.evaluate(SHOW_MORE):
             page.locator(row).nth(count).wait_for(state="attached")
         told = page.evaluate(SCROLL)
         say(

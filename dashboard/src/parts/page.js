@@ -29,7 +29,7 @@ function top(/** @type {import("../app.js").App} */ app) {
   const here = app.routes.find((each) => each.name === app.screen?.name);
   return html`<header class="top">
     <a class="brand" href="/">${words.brand}</a>
-    ${app.health || app.away ? html`<a class="verdict" href="/">${badge(shown(app.health?.status, app.away))}</a>` : nothing}
+    ${app.health || app.away ? html`<a class="verdict" href="/">${badge(shown(app.health?.status, app.away))}</a>` : html`<span class="verdict"></span>`}
     <button class="menu-button" aria-expanded=${app.menuOpen} aria-controls="nav" @click=${() => { app.menuOpen = !app.menuOpen; app.draw(); }}>${words.menu}</button>
     <nav id="nav" class=${app.menuOpen ? "nav open" : "nav"} aria-label="Views">
       ${words.nav.filter((each) => app.screenMay(each.name)).map(
