@@ -17,6 +17,7 @@ from tests.dashboard.site import Site
 from tests.support.browser import chromium
 from tests.support.parts import Cluster
 
+HERE = Path(__file__).parent
 PASSWORD = "correct horse battery"
 
 
@@ -154,3 +155,8 @@ def count_calls(page: Page) -> list[str]:
         ),
     )
     return calls
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The page comes after all others: a browser that runs keeps this thread's event loop, which handlers need."""
+    items.sort(key=lambda item: HERE in item.path.parents)

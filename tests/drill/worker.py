@@ -100,7 +100,9 @@ def live(plan: Plan, boundary: str | None, seed: int, parent: int) -> None:
     handlers.outbox = lambda: ledger
     handlers.Access = partial(Access, send_s=SEND_S)
     while os.getppid() == parent:
-        deliver_notifications.handler({"Records": [{"messageId": "nudge"}]}, cast("Any", Context()))
+        deliver_notifications.handler(
+            {"Records": [{"messageId": "nudge", "body": "{}"}]}, cast("Any", Context())
+        )
         time.sleep(0.02)
 
 

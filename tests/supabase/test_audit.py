@@ -40,6 +40,8 @@ NOT_SETTINGS = {
     "watchkeeper.maintenance_spans",
     "watchkeeper.monitor",
     "watchkeeper.roll_ups",
+    # drafts that are tried out, for ten minutes
+    "watchkeeper.probes",
     "watchkeeper.rule_states",
     "watchkeeper.runs",
     "watchkeeper.services",
