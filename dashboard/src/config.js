@@ -7,7 +7,6 @@
  * @property {number} health_every_s
  * @property {number} alerts_every_s
  * @property {string[]} sign_in  of: password, magic_link, github, google
- * @property {boolean} realtime
  */
 
 const WAYS_IN = ["password", "magic_link", "github", "google"];
@@ -37,7 +36,6 @@ export function normalConfig(given) {
     health_every_s: seconds("health_every_s", 30),
     alerts_every_s: seconds("alerts_every_s", 15),
     sign_in: ways,
-    realtime: given.realtime === true,
   };
 }
 
