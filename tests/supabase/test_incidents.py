@@ -472,8 +472,9 @@ def test_a_bad_list_is_refused_by_name(world: World, argument: str, value: Any) 
 
 
 @pytest.fixture
-def crowded(world: World) -> World:
-    """10,000 incidents, the newest of them with 1,000 notes."""
+def crowded(fresh: Callable[[], Db]) -> World:
+    """10,000 incidents, the newest of them with 1,000 notes, and nothing that other tests left behind."""
+    world = World(fresh())
     for table in ("incident_logs", "watchkeeper.incident_entries"):
         world.db.run(f"alter table {table} disable trigger audit")
     world.db.run(
