@@ -64,7 +64,10 @@ def _shared_programs(shared: Path) -> Path:
         shutil.rmtree(draft, ignore_errors=True)
         shutil.copytree(source, draft, symlinks=True)
         draft.chmod(0o755)
-        draft.rename(programs)
+        try:
+            draft.rename(programs)
+        except OSError:  # another process has just put them there
+            shutil.rmtree(draft)
     return programs
 
 

@@ -17,7 +17,7 @@ from tests.stories.world import World, eventually
 
 Json = dict[str, Any]
 MADE_S = 60  # four files, of which one is a PDF, on a busy machine
-SWEPT_S = 75
+SWEPT_S = 40
 
 
 @pytest.fixture
