@@ -38,8 +38,9 @@ def waiting(world: World, queue: str) -> int:
 def counted(world: World, target_id: str) -> tuple[int, int]:
     """Looks at the service and runs that looked, at one moment: the checks go on."""
     row = world.db.execute(
-        "select (select count(*) from public.uptime_checks where target_id = %(id)s), (select count(*) from watchkeeper.runs "
-        "as r join watchkeeper.checks as c on c.id = r.check_id where c.target_id = %(id)s and r.started_at is not null)",
+        "select (select count(*) from public.uptime_checks where target_id = %(id)s), "
+        "(select count(*) from watchkeeper.runs as r join watchkeeper.checks as c on c.id = r.check_id "
+        "where c.target_id = %(id)s and r.started_at is not null)",
         {"id": target_id},
     ).fetchone()
     assert row
