@@ -27,7 +27,7 @@ logger = telemetry.logger("make_reports")
 meter = telemetry.Meter("make_reports")
 
 
-class Taken(Exception):  # noqa: N818
+class Taken(Exception):  # noqa: N818 - no failure: somebody else makes it now
     """The lease is over; somebody else makes this report."""
 
 
