@@ -6,6 +6,9 @@
 alter table watchkeeper.services add column speaker text, add column speaks_since timestamptz;
 update watchkeeper.services as s set speaker = watchkeeper.availability_kind(s.target_id), speaks_since = now() where s.watched_until is null;
 
+-- For how long a result speaks is settled when it is made, not by what its check became since.
+alter table watchkeeper.runs add column speaks_s integer check (speaks_s > 0);
+
 create index runs_not_in_time on watchkeeper.runs (due_at) where missed or late;
 
 create or replace function watchkeeper.save_checks(target_id uuid, checks jsonb, at timestamptz) returns void
@@ -135,7 +138,8 @@ begin
     and r.outcome is not null and not r.missed and r.finished_at > observed_at;
 
   perform watchkeeper.paint_availability(check_row.target_id, watchkeeper.availability_state(earlier.outcome),
-    greatest(earlier.finished_at, open_since), least(earlier.finished_at + speaks, observed_at), held_s)
+    greatest(earlier.finished_at, open_since),
+    least(earlier.finished_at + coalesce(make_interval(secs => earlier.speaks_s), speaks), observed_at), held_s)
   where earlier.check_id is not null;
   perform watchkeeper.paint_availability(check_row.target_id, seen, greatest(observed_at, open_since), least(observed_at + speaks, next_at), held_s);
   -- With nothing after it, it is the one that the next observation carries on.
@@ -245,7 +249,8 @@ begin
 
   update watchkeeper.runs as r
   set outcome = result ->> 'outcome', reason = left(result ->> 'reason', 2000), missed = false, late = run.missed or not newest,
-    started_at = least((result ->> 'started_at')::timestamptz, observed_at), finished_at = observed_at, recorded_at = at
+    started_at = least((result ->> 'started_at')::timestamptz, observed_at), finished_at = observed_at, recorded_at = at,
+    speaks_s = extract(epoch from watchkeeper.stale_after(check_row.interval_s, check_row.timeout_s))
   where r.check_id = run.check_id and r.due_at = run.due_at;
   perform watchkeeper.record_samples(check_row, result, observed_at, newest);
   if not target.paused and (run.missed or not newest or observed_at < at - interval '30 minutes' or observed_at < (

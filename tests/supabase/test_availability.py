@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tests.supabase.lives import STARTS, STATES, Lives, Step, Window, histories
@@ -42,10 +42,23 @@ def of(db: Db, target_id: str, begins: datetime, ends: datetime, at: datetime) -
     )
 
 
+# The result before a late one speaks for as long as its check meant then, whatever the check became.
+UPTIME = {"timeout_s": 5, "enabled": True}
+SLOWED = (
+    STARTS[0],
+    [
+        ("save", {"uptime": {"interval_s": 60, **UPTIME}}, "gold"),
+        ("steady", "ok", 1),
+        ("dawdle", "ok", 1700),
+        ("save", {"uptime": {"interval_s": 900, **UPTIME}}, "gold"),
+        ("dawdle", "ok", 1900),
+    ],
+)
 STORIES = st.sampled_from(STARTS).flatmap(lambda start: st.tuples(st.just(start), histories(start)))
 
 
 @few
+@example(story=SLOWED, cuts=[])
 @given(story=STORIES, cuts=st.lists(st.floats(-0.1, 1.1), max_size=4))
 def test_each_second_counts_once_and_as_the_rule_says(
     world: World, story: tuple[datetime, list[Step]], cuts: list[float]
