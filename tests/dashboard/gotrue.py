@@ -1,8 +1,8 @@
-"""The second factor of Supabase Auth, played for one browser: the local API has none, and the real one does not run here.
+"""The second factor of Supabase Auth, played for one browser: the local API has none, and the real one cannot run here.
 
-Played as it documents itself and as the types of @supabase/auth-js have it: /factors, /factors/ID/challenge, /factors/ID/verify,
-and the person's factors in whatever answers with a person. The codes are real ones (RFC 6238), and so are the tokens: signed
-with the installation's secret, so that the database itself judges `aal`.
+Played as it documents itself and as the types of @supabase/auth-js have it: /factors, /factors/ID/challenge,
+/factors/ID/verify, and the person's factors in whatever answers with a person. The codes are real ones (RFC 6238), and
+so are the tokens: signed with the installation's secret, so that the database itself judges `aal`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from tests.dashboard.site import Site
 
 Json = dict[str, Any]
 
-SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"  # noqa: S105  (nobody's)
+SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 QR = (
     '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 200 200" width="200" height="200">'
     + "".join(
@@ -36,7 +36,9 @@ QR = (
 
 def code_of(secret: str) -> str:
     """What an authenticator app shows now."""
-    digest = hmac.new(base64.b32decode(secret), struct.pack(">Q", int(time.time()) // 30), hashlib.sha1).digest()
+    digest = hmac.new(
+        base64.b32decode(secret), struct.pack(">Q", int(time.time()) // 30), hashlib.sha1
+    ).digest()
     at = digest[-1] & 15
     return f"{(struct.unpack('>I', digest[at : at + 4])[0] & 0x7FFFFFFF) % 1_000_000:06}"
 
@@ -70,17 +72,26 @@ class Gotrue:
             }  # fmt: skip
             self.factors.append(factor)
             totp = {"qr_code": QR, "secret": SECRET, "uri": f"otpauth://totp/x?secret={SECRET}"}
-            said = {"id": factor["id"], "type": "totp", "friendly_name": factor["friendly_name"], "totp": totp}
+            said = {
+                "id": factor["id"],
+                "type": "totp",
+                "friendly_name": factor["friendly_name"],
+                "totp": totp,
+            }
             return _answer(route, 200, said)
         (factor,) = (each for each in self.factors if each["id"] == factor_id)
         if request.method == "DELETE":
             if factor["status"] == "verified" and not self._strong:
-                return _answer(route, 422, _problem("insufficient_aal", "AAL2 required to unenroll verified factor"))
+                return _answer(
+                    route, 422, _problem("insufficient_aal", "AAL2 required to unenroll verified factor")
+                )
             self.factors.remove(factor)
             self._strong = bool(self.factors)
             return _answer(route, 200, {"id": factor_id})
         if verb == "challenge":
-            return _answer(route, 200, {"id": str(uuid4()), "type": "totp", "expires_at": int(time.time()) + 300})
+            return _answer(
+                route, 200, {"id": str(uuid4()), "type": "totp", "expires_at": int(time.time()) + 300}
+            )
         if given["code"] != code_of(SECRET):
             return _answer(route, 422, _problem("mfa_verification_failed", "Invalid TOTP code entered"))
         factor["status"] = "verified"

@@ -1,7 +1,7 @@
 """The second factor: set up, asked for, demanded, removed.
 
-The local API knows no second factor, so gotrue.py plays that part of Supabase Auth; who may do what is judged by the real
-database, from the tokens' `aal`.
+The local API knows no second factor, so gotrue.py plays that part of Supabase Auth; who may do what is judged by the
+real database, from the tokens' `aal`.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ def test_set_up_asked_for_demanded_and_removed(visit: Visitors, site: Site) -> N
     expect(page.get_by_role("heading", name="Account")).to_be_visible()
     expect(page.locator("details.account")).not_to_have_attribute("open", "")
     expect(page.get_by_text("To demand it of all, set up your own first.")).to_be_visible()
-    for _ in range(2):  # what was begun and left is no hindrance
+    for again in (False, True):  # what was begun and left is no hindrance
         page.get_by_role("button", name="Set up an app").click()
         picture = page.get_by_role("img", name="QR code")
         expect(picture).to_be_visible()
-        assert picture.evaluate("async (image) => { await image.decode(); return image.naturalWidth; }") == 200
-        if not _:
+        assert picture.evaluate("image => image.decode().then(() => image.naturalWidth)") == 200
+        if not again:
             page.get_by_role("button", name="Cancel").click()
     assert [each["status"] for each in auth.factors] == ["unverified"]
     expect(page.get_by_text(SECRET)).to_be_visible()
@@ -79,7 +79,10 @@ def asked_at_the_next_sign_in(page: Page, email: str) -> None:
     expect(code).to_be_focused()
     page.reload()
     expect(code).to_be_focused()
-    assert (code.get_attribute("autocomplete"), code.get_attribute("inputmode")) == ("one-time-code", "numeric")
+    assert (code.get_attribute("autocomplete"), code.get_attribute("inputmode")) == (
+        "one-time-code",
+        "numeric",
+    )
     judge(page)
     enter(page, wrong_code(SECRET), "Sign in")
     expect(page.get_by_role("alert")).to_contain_text("This code is wrong")

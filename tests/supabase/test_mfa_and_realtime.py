@@ -73,7 +73,10 @@ def test_the_older_place_of_a_claim_is_read_too(demanding: Db) -> None:
 def test_somebody_without_a_role_is_told_of_the_role_and_not_of_a_factor(demanding: Db) -> None:
     with demanding.asking_as("authenticated"):
         assert demanding.rpc("whoami")["needs_mfa"] is False
-    with refused(demanding, "42501", naming="this needs the role viewer"), demanding.asking_as("authenticated"):
+    with (
+        refused(demanding, "42501", naming="this needs the role viewer"),
+        demanding.asking_as("authenticated"),
+    ):
         demanding.rpc("list_targets")
 
 
@@ -93,7 +96,10 @@ def test_the_operator_and_tools_are_no_people(demanding: Db) -> None:
 def test_nobody_demands_it_who_has_none_himself(db: Db, aal: str | None) -> None:
     with refused(db, "PT409", naming="settings.require_mfa: sign in with"), signed_in(db, "admin", aal):
         db.rpc("save_access_settings", settings=ON)
-    with refused(db, "PT409", naming="access_settings.require_mfa: sign in with"), signed_in(db, "admin", aal):
+    with (
+        refused(db, "PT409", naming="access_settings.require_mfa: sign in with"),
+        signed_in(db, "admin", aal),
+    ):
         db.rpc("apply_config", config={"access_settings": ON})
     with signed_in(db, "admin", aal):
         assert db.rpc("save_access_settings", settings=OFF) == OFF
@@ -151,7 +157,8 @@ $$;
 create function realtime.send(payload jsonb, event text, topic text, private boolean default true) returns void
 language plpgsql as $$
 begin
-  insert into realtime.messages (payload, event, topic, private, extension) values (payload, event, topic, private, 'broadcast');
+  insert into realtime.messages (payload, event, topic, private, extension)
+  values (payload, event, topic, private, 'broadcast');
 end
 $$;
 grant usage on schema realtime to authenticated;
@@ -192,7 +199,10 @@ def test_each_transaction_that_changes_something_is_told_once(fresh: Callable[[]
     world.end(62, "source 0")
     assert heard(db) == [CHANGED]
     with db.asking_as("responder"):
-        db.rpc("acknowledge_alert", alert_id=db.value("select id from system_alerts where status = 'firing' limit 1"))
+        db.rpc(
+            "acknowledge_alert",
+            alert_id=db.value("select id from system_alerts where status = 'firing' limit 1"),
+        )
     assert heard(db) == [CHANGED]
     incident = db.rpc("create_incident", title="Slow", severity="low")
     assert heard(db) == [CHANGED]
@@ -202,8 +212,10 @@ def test_each_transaction_that_changes_something_is_told_once(fresh: Callable[[]
     db.rpc("save_access_settings", settings=OFF)
     assert heard(db) == [], "settings are not what people wait for"
 
-    db.run("create or replace function realtime.send(payload jsonb, event text, topic text, private boolean default true) "
-           "returns void language plpgsql as $$begin raise exception 'no partition'; end$$")  # fmt: skip
+    db.run(
+        "create or replace function realtime.send(payload jsonb, event text, topic text, private boolean default true)"
+        " returns void language plpgsql as $$begin raise exception 'no partition'; end$$"
+    )
     world.fire(120, "while Realtime is ill")
     assert heard(db) == []
     assert "while Realtime is ill" in [each["source"] for each in db.rpc("list_alerts", status="firing")]
@@ -250,7 +262,7 @@ def test_the_policy_is_made_once_and_only_where_the_table_is(db: Db) -> None:
     db.connection.execute(block)
     policy = only(db.rows("select roles::text[], cmd from pg_policies where schemaname = 'realtime'"))
     assert policy == (["authenticated"], "SELECT")
-    db.run("drop policy \"members hear that something changed\" on realtime.messages")
+    db.run('drop policy "members hear that something changed" on realtime.messages')
 
 
 def test_who_may_not_give_the_table_policies_is_told_and_goes_on(db: Db) -> None:

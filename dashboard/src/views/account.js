@@ -51,7 +51,7 @@ function draft(screen) {
   const { id, picture, secret } = screen.kept.draft;
   return html`<div class="panel enrol">
     <p>${t.scan}</p>
-    <img class="qr" src=${picture} alt=${t.picture} width="200" height="200" />
+    <img class="qr" src=${picture} alt=${t.picture} width="240" height="240" />
     <p>${t.type} <code class="lines">${secret}</code></p>
     ${codeForm({ problem: screen.kept.problem ?? "", busy: screen.kept.busy }, t.confirm, (given) => finish(screen, id, String(given.get("code"))),
       { beside: html`<button type="button" @click=${() => screen.keep({ draft: null, problem: "" })}>${words.cancel}</button>` })}
