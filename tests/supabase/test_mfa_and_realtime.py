@@ -167,7 +167,7 @@ grant select on realtime.messages to authenticated;
 """
 MIGRATION = next(each for each in read_all() if "realtime" in each.file.name)
 MESSAGES = "select topic, event, private, extension, payload from realtime.messages"
-CHANGED = ("watchkeeper", "changed", True, "broadcast", {})
+CHANGED: tuple[object, ...] = ("watchkeeper", "changed", True, "broadcast", {})
 
 
 def hosted(db: Db) -> Db:
