@@ -7,11 +7,12 @@ const PATIENCE_MS = 15_000;
 /** @typedef {"unreachable" | "signed_out" | "forbidden" | "not_found" | "conflict" | "refused" | "failed"} Kind */
 
 export class Problem extends Error {
-  /** @param {Kind} kind @param {string} message @param {string} [hint] */
-  constructor(kind, message, hint) {
+  /** @param {Kind} kind @param {string} message @param {string} [hint] @param {string} [code]  Supabase Auth's own name of it */
+  constructor(kind, message, hint, code) {
     super(message);
     this.kind = kind;
     this.hint = hint;
+    this.code = code;
   }
 }
 
@@ -89,10 +90,11 @@ export class Api {
   }
 }
 
-/** @param {Promise<{error: any}>} call */
-async function settled(call) {
-  const { error } = await call;
-  if (error) throw new Problem(error.status ? "refused" : "unreachable", error.message);
+/** The data of an answer of Supabase Auth. @param {Promise<{data?: any, error: any}>} call @returns {Promise<any>} */
+export async function settled(call) {
+  const { data, error } = await call;
+  if (error) throw new Problem(error.status ? "refused" : "unreachable", error.message, undefined, error.code);
+  return data;
 }
 
 /** What is no JSON, a proxy's page say, is nothing that was said. @param {string} text */

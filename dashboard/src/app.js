@@ -2,6 +2,7 @@
 import { render } from "lit-html";
 
 import { Problem } from "./api.js";
+import { factorsToAsk } from "./mfa.js";
 import { listen, match } from "./router.js";
 import { Screen } from "./screen.js";
 import { head } from "./parts/head.js";
@@ -28,8 +29,12 @@ export class App {
     this.screen = null;
     /** @type {{id: number, text: string, kind: "done" | "problem"}[]} */
     this.messages = [];
-    /** @type {"starting" | "signed_out" | "signed_in"} */
+    /** @type {"starting" | "signed_out" | "second_factor" | "signed_in"} */
     this.state = "starting";
+    /** Of which one a code is asked for. @type {import("./mfa.js").Factor[]} */
+    this.factors = [];
+    /** @type {import("./realtime.js").Realtime | null} */
+    this.realtime = null;
     this.helpOpen = false;
     this.menuOpen = false;
     this.drawing = false;
@@ -45,15 +50,23 @@ export class App {
     addEventListener("keydown", (event) => this.key(event));
     setInterval(() => document.hidden || this.draw(), 5000); // ages grow
     this.api.onSession((session) => {
-      if (!session && this.state === "signed_in") this.leave();
-      else if (session && this.state === "signed_out") void this.enter();
+      if (!session && ["signed_in", "second_factor"].includes(this.state)) this.leave();
+      else if (session && ["signed_out", "second_factor"].includes(this.state)) void this.enter();
+      if (session) this.realtime?.renew(session.access_token);
     });
     if (await this.api.session()) await this.enter();
     else this.leave();
   }
 
-  /** Somebody signed in. */
+  /** Somebody signed in; whoever has a second factor is not in before its code. */
   async enter() {
+    if (this.state === "signed_out") this.state = "starting";
+    const factors = await factorsToAsk(this.api);
+    if (factors.length) {
+      this.leave("second_factor");
+      this.factors = factors;
+      return;
+    }
     this.state = "signed_in";
     try {
       this.me = await this.ask("whoami");
@@ -63,14 +76,16 @@ export class App {
       return void this.draw();
     }
     if (this.may("read")) void this.refreshHealth();
+    void this.listen();
     await this.go(new URL(location.href));
   }
 
-  /** Nobody is signed in any more: nothing of what was shown stays. */
-  leave() {
+  /** Nobody is in any more: nothing of what was shown stays. @param {"signed_out" | "second_factor"} state */
+  leave(state = "signed_out") {
     clearTimeout(this.timer);
     this.screen?.close();
-    Object.assign(this, { state: "signed_out", me: null, health: null, healthAt: null, awaySince: null, screen: null });
+    this.realtime?.stop();
+    Object.assign(this, { state, factors: [], me: null, health: null, healthAt: null, awaySince: null, screen: null });
     this.draw();
   }
 
@@ -123,15 +138,33 @@ export class App {
     this.draw();
   }
 
+  /** To Realtime, where the project offers it; it costs nothing where it does not. */
+  async listen() {
+    if (!this.config.realtime || !this.may("read")) return;
+    const found = await import("./realtime.js").catch(() => null); // a new version is out: the timer still asks
+    if (!found || document.hidden || this.state !== "signed_in") return;
+    this.realtime ??= new found.Realtime(this.config, async () => (await this.api.session())?.access_token, () => this.heard());
+    this.realtime.start();
+  }
+
+  /** Something changed: what the timers would ask for is asked for now. */
+  heard() {
+    if (document.hidden || this.state !== "signed_in") return;
+    void this.refreshHealth();
+    if (this.screen?.view.every?.(this)) void this.screen.refresh();
+  }
+
   /** Hidden pages rest; shown again, they catch up at once. */
   lookedAt() {
     if (document.hidden) {
       clearTimeout(this.timer);
       this.screen?.rest();
+      this.realtime?.stop();
     }
     if (document.hidden || this.state !== "signed_in") return;
     if (!this.me) return void this.enter();
     if (this.may("read")) void this.refreshHealth();
+    void this.listen();
     void this.screen?.refresh();
   }
 

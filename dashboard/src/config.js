@@ -7,6 +7,8 @@
  * @property {number} health_every_s
  * @property {number} alerts_every_s
  * @property {string[]} sign_in  of: password, magic_link, github, google
+ * @property {boolean} mfa       whether the project offers a second factor (TOTP)
+ * @property {boolean} realtime  whether the project offers Realtime
  */
 
 const WAYS_IN = ["password", "magic_link", "github", "google"];
@@ -23,6 +25,11 @@ export function normalConfig(given) {
     if (!Number.isFinite(value) || value < 5 || value > 3600) throw new Error(`config.json: ${name} must be from 5 to 3600`);
     return value;
   };
+  const yes = (/** @type {string} */ name) => {
+    const value = given[name] ?? false;
+    if (typeof value !== "boolean") throw new Error(`config.json: ${name} must be true or false`);
+    return value;
+  };
   const ways = given.sign_in ?? ["password"];
   if (!Array.isArray(ways) || !ways.length || ways.some((way) => !WAYS_IN.includes(way))) {
     throw new Error(`config.json: sign_in must be a list of ${WAYS_IN.join(", ")}`);
@@ -36,6 +43,8 @@ export function normalConfig(given) {
     health_every_s: seconds("health_every_s", 30),
     alerts_every_s: seconds("alerts_every_s", 15),
     sign_in: ways,
+    mfa: yes("mfa"),
+    realtime: yes("realtime"),
   };
 }
 

@@ -261,6 +261,14 @@ class Store:
         """Change the numbers that hold for all channels; returns all of them."""
         return self._object("save_delivery_settings", {"settings": settings}, repeatable=True)
 
+    def get_access_settings(self) -> Json:
+        """What it takes besides a role: whether a second factor is demanded of people."""
+        return self._object("get_access_settings", {}, repeatable=True)
+
+    def save_access_settings(self, settings: Mapping[str, Any]) -> Json:
+        """Change it; returns all of it."""
+        return self._object("save_access_settings", {"settings": settings}, repeatable=True)
+
     def save_watchdog(self, url: str | None, silent_s: int = 300) -> Json:
         """Where the database itself says that the monitor is silent; None: nowhere. Returns whether it can."""
         return self._object("save_watchdog", {"url": url, "silent_s": silent_s}, repeatable=True)

@@ -203,6 +203,7 @@ SINGLES: Mapping[str, Json] = {
         network_targets=whole(2, 10_000, optional=True),
         resolves_itself={"type": "boolean"},
     ),
+    "access_settings": record([], require_mfa={"type": "boolean"}),
 }
 FILE: Json = record(
     [],

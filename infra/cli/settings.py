@@ -1,4 +1,4 @@
-"""`watchkeeper settings`: the numbers that hold for all channels, and when incidents open by themselves."""
+"""`watchkeeper settings`: the numbers that hold for all channels, when incidents open by themselves, who gets in."""
 
 import argparse
 import json
@@ -23,12 +23,13 @@ WORDS = {
     "critical_unacknowledged_s": "a critical alert that nobody acknowledges for this long opens one; none: never",
     "network_targets": "so many failing targets of one network open one; none: never",
     "resolves_itself": "an incident is resolved with its last alert",
+    "require_mfa": "people's roles count only when they signed in with a second factor",
 }
 
 
 def add_commands(commands: Any) -> None:
     """Add `settings` and `settings set`."""
-    verbs = add_group(commands, "settings", "settings of deliveries and incidents", run_list)
+    verbs = add_group(commands, "settings", "settings of deliveries, incidents and access", run_list)
     command = verbs.add_parser("set", help="change some of them, all or none")
     command.add_argument(
         "settings",
@@ -54,7 +55,11 @@ def setting(text: str) -> tuple[str, object]:
 
 
 def run_list(args: argparse.Namespace, store: Store, screen: Screen) -> int:
-    found = {**store.get_delivery_settings(), **store.get_incident_settings()}
+    found = {
+        **store.get_delivery_settings(),
+        **store.get_incident_settings(),
+        **store.get_access_settings(),
+    }
     if args.json:
         show_json(found, screen)
     else:

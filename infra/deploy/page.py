@@ -85,6 +85,8 @@ def config(deployment: Deployment, dist: Path = DIST) -> bytes:
         "api_url": deployment.supabase_url,
         "publishable_key": deployment.publishable_key,
         "sign_in": list(deployment.sign_in),
+        "mfa": deployment.mfa,
+        "realtime": deployment.realtime,
     }
     return json.dumps({**usual, **own}, indent=2).encode()
 

@@ -19,11 +19,13 @@ from infra.local.steps import LocalError
 FOLDER = ROOT / "deploy"
 STAGE = re.compile(r"[a-z][a-z0-9-]{0,19}")
 EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+BOOLEANS = ("true", "false")
 WAYS_IN = ("password", "magic_link", "github", "google")
 # Beside the template's parameters.
 NAMES = (
     "SUPABASE_URL", "SUPABASE_PROJECT_REF", "SUPABASE_DB_URL", "SUPABASE_DB_PASSWORD", "SUPABASE_SECRET_KEY",
-    "SUPABASE_PUBLISHABLE_KEY", "ADMIN_EMAIL", "PAGE_SIGN_IN", "AWS_REGION", "AWS_PROFILE", "AWS_ACCOUNT_ID",
+    "SUPABASE_PUBLISHABLE_KEY", "ADMIN_EMAIL", "PAGE_SIGN_IN", "PAGE_MFA", "PAGE_REALTIME", "AWS_REGION", "AWS_PROFILE",
+    "AWS_ACCOUNT_ID",
 )  # fmt: skip
 
 
@@ -38,6 +40,8 @@ class Deployment:
     publishable_key: str
     admin_email: str
     sign_in: tuple[str, ...]
+    mfa: bool
+    realtime: bool
     region: str | None
     profile: str | None
     account_id: str | None
@@ -98,12 +102,19 @@ def read(stage: str, values: Mapping[str, str]) -> tuple[Deployment, list[str]]:
         publishable_key=values.get("SUPABASE_PUBLISHABLE_KEY", ""),
         admin_email=values.get("ADMIN_EMAIL", ""),
         sign_in=sign_in,
+        mfa=values.get("PAGE_MFA") == "true",
+        realtime=values.get("PAGE_REALTIME") == "true",
         region=values.get("AWS_REGION"),
         profile=values.get("AWS_PROFILE"),
         account_id=values.get("AWS_ACCOUNT_ID"),
         parameters=parameters.chosen(values),
     )
-    return deployment, [*_missing(deployment), *parameters.problems(values)]
+    return deployment, [*_missing(deployment), *_unclear(values), *parameters.problems(values)]
+
+
+def _unclear(values: Mapping[str, str]) -> list[str]:
+    names = ("PAGE_MFA", "PAGE_REALTIME")
+    return [f"{name}: must be true or false" for name in names if values.get(name, "false") not in BOOLEANS]
 
 
 def _direct_url(ref: str, values: Mapping[str, str]) -> str:

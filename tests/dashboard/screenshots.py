@@ -16,7 +16,8 @@ from psycopg.types.json import Jsonb
 from infra.local.paths import STATE
 from infra.local.people import sign_up
 from infra.local.steps import say
-from tests.bench.page import PASSWORD, enter, site_in
+from tests.bench.page import PASSWORD, WHO, enter, site_in
+from tests.dashboard.gotrue import SECRET, Gotrue, code_of
 from tests.dashboard.site import Json, Site, finding
 from tests.support.browser import chromium
 from tests.support.scratch import scratch
@@ -48,6 +49,7 @@ VIEWS = {
     "audit": "/audit",
     "members": "/members",
     "system": "/system",
+    "account": "/account",
 }
 NARROW = (
     "overview",
@@ -60,6 +62,7 @@ NARROW = (
     "target-edit",
     "channels",
     "system",
+    "account",
 )
 
 CHAIN = ("blockchain", "p2p", "mempool", "uptime")
@@ -306,6 +309,7 @@ def shoot(browser: Browser, site: Site, names: dict[str, str]) -> None:
             locale="en-US", timezone_id="UTC", reduced_motion="reduce",
         )  # fmt: skip
         page = context.new_page()
+        Gotrue(page, site)
         page.goto("/")
         if width > 1000:
             page.screenshot(path=FOLDER / f"sign-in-{scheme}-{width}.png")
@@ -319,7 +323,26 @@ def shoot(browser: Browser, site: Site, names: dict[str, str]) -> None:
             )
             page.wait_for_timeout(200)
             page.screenshot(path=FOLDER / f"{name}-{scheme}-{width}.png")
+        second_factor(page, f"{scheme}-{width}.png")
         context.close()
+
+
+def second_factor(page: Page, ending: str) -> None:
+    """What is shown only while one is set up, and when its code is asked for."""
+    show(page, "/account")
+    page.get_by_role("button", name="Set up an app").click()
+    page.get_by_role("img", name="QR code").wait_for()
+    page.screenshot(path=FOLDER / f"account-set-up-{ending}", full_page=True)
+    page.get_by_label("Code").fill(code_of(SECRET))
+    page.get_by_role("button", name="Confirm").click()
+    page.get_by_text("with a second factor", exact=True).wait_for()
+    page.screenshot(path=FOLDER / f"account-protected-{ending}", full_page=True)
+    page.get_by_role("button", name="Sign out", exact=True).last.click()
+    page.get_by_label("E-mail").fill(WHO)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in", exact=True).click()
+    page.get_by_label("Code").wait_for()
+    page.screenshot(path=FOLDER / f"second-factor-{ending}")
 
 
 def pictures() -> Iterator[tuple[str, int, tuple[str, ...]]]:

@@ -27,7 +27,7 @@ class Site:
     def __init__(self, folder: Path, credentials: Credentials, database: Database) -> None:
         api_port, page_port = free_ports(2)
         self.gateway = Gateway(folder, api_port, database.superuser_url, credentials)
-        key = credentials.publishable_key
+        key, self.jwt_secret = credentials.publishable_key, credentials.jwt_secret
         self.api = Api(self.gateway.url, key, credentials.secret_key)
         self.page = Page(folder, page_port, self.gateway.url, key)
         self.url = self.page.url
@@ -36,7 +36,7 @@ class Site:
 
     def start(self) -> None:
         self.gateway.start()
-        self.page.start(health_every_s=5, alerts_every_s=5)
+        self.page.start(health_every_s=5, alerts_every_s=5, mfa=True)
         self.store.publish_catalog(catalog("loopback"))
 
     def stop(self) -> None:

@@ -27,6 +27,7 @@ NEW: Json = {
 SINGLE: Json = {
     "delivery_settings": {"storm_alerts": 20, "dead_after_s": 3600},
     "incident_settings": {"network_targets": None, "match": {"min_severity": "error"}},
+    "access_settings": {"require_mfa": True},
 }
 WHOLE: Json = {**CONFIG, **NEW, **SINGLE}
 NAMES = {"main", "all", "customers", "access", "slower"}

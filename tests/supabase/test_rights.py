@@ -290,6 +290,7 @@ def arguments(db: Db, rpc: str) -> dict[str, Any]:
         "retry_delivery": {"delivery_id": db.value("select id from watchkeeper.deliveries limit 1")},
         "save_watchdog": {"url": "https://example.org/hook"},
         "save_delivery_settings": {"settings": {"storm_alerts": 20}},
+        "save_access_settings": {"settings": {"require_mfa": False}},
         "create_incident": {"title": "It is slow", "severity": "high"},
         **{rpc: {"incident_id": db.value("select id from incident_logs"), **more} for rpc, more in (
             ("update_incident_status", {"status": "investigating", "version": 1}), ("add_incident_note", {"note": "x"}),

@@ -241,6 +241,7 @@ def test_when_incidents_open_by_themselves(store: Store) -> None:
 def test_numbers_for_all_channels_and_how_long_alerts_took(store: Store) -> None:
     assert store.save_delivery_settings({"storm_alerts": 10})["storm_alerts"] == 10
     assert store.get_delivery_settings()["storm_alerts"] == 10
+    assert store.save_access_settings({"require_mfa": False}) == store.get_access_settings()
     assert isinstance(store.get_alert_latency(), list)
     assert store.get_uptime_summary(days=7, time_zone="Europe/Berlin")["time_zone"] == "Europe/Berlin"
 

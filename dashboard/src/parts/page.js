@@ -5,15 +5,19 @@ import { repeat } from "lit-html/directives/repeat.js";
 
 import { exact } from "../format.js";
 import { shown } from "../status.js";
+import { secondFactor } from "../views/second_factor.js";
 import { signIn } from "../views/sign_in.js";
 import { words } from "../words.js";
 import { badge } from "./badge.js";
+import { signOut } from "./sign_out.js";
 import { failed, forbidden, loading } from "./states.js";
 
 /** @param {import("../app.js").App} app */
 export function page(app) {
   if (app.state === "starting") return html`<main class="main">${loading()}</main>`;
-  if (app.state === "signed_out") return html`<main id="main" class="main narrow" tabindex="-1">${signIn(app)}</main>${messages(app)}`;
+  if (app.state !== "signed_in") {
+    return html`<main id="main" class="main narrow" tabindex="-1">${app.state === "second_factor" ? secondFactor(app) : signIn(app)}</main>${messages(app)}`;
+  }
   return html`
     <a class="skip" href="#main">${words.skip}</a>
     ${top(app)}
@@ -47,26 +51,20 @@ function account(/** @type {import("../app.js").App} */ app) {
     <summary title=${`${words.account.as} ${app.me.email ?? ""}`}>${app.me.email ?? words.account.as}</summary>
     <div class="popup">
       <p>${words.account.role}: <strong>${app.me.role ?? "–"}</strong></p>
+      ${app.may("read") || app.me.needs_mfa ? html`<a href="/account" @click=${closeAccount}>${words.mfa.title}</a>` : nothing}
       <button @click=${() => signOut(app, "local")}>${words.account.signOut}</button>
       <button @click=${() => signOut(app, "global")}>${words.account.everywhere}</button>
     </div>
   </details>`;
 }
 
-async function signOut(/** @type {import("../app.js").App} */ app, /** @type {"local" | "global"} */ scope) {
-  try {
-    await app.api.signOut(scope);
-    sessionStorage.clear(); // drafts
-  } catch (error) {
-    return app.complain(/** @type {any} */ (error));
-  }
-  app.leave();
-}
+/** @param {Event} event */
+const closeAccount = (event) => /** @type {Element} */ (event.target).closest("details")?.removeAttribute("open");
 
 function content(/** @type {import("../app.js").App} */ app) {
   const { screen, me } = app;
   if (!me) return app.away ? nothing : loading();
-  if (!app.may("read")) return nobody(app);
+  if (!app.may("read") && !(me.needs_mfa && screen?.name === "account")) return nobody(app);
   if (!screen) return loading();
   const right = app.routes.find((each) => each.name === screen.name)?.right;
   if (right && !app.may(/** @type {any} */ (right))) return forbidden();
@@ -75,6 +73,10 @@ function content(/** @type {import("../app.js").App} */ app) {
 }
 
 function nobody(/** @type {import("../app.js").App} */ app) {
+  if (app.me.needs_mfa) {
+    return html`<section class="narrow"><h1>${words.mfa.needed}</h1>
+      ${app.config.mfa ? html`<p>${words.mfa.neededText} <a href="/account">${words.mfa.title}</a>.</p>` : html`<p>${words.mfa.neededElsewhere}</p>`}</section>`;
+  }
   return html`<section class="narrow">
     <h1>${words.nobody.title}</h1>
     <p>${words.nobody.text} <strong>${app.me.email}</strong></p>

@@ -80,6 +80,8 @@ delivery_settings:
 incident_settings:
   match: {min_severity: error}
   network_targets: null
+access_settings:
+  require_mfa: true
 """
 
 
@@ -204,6 +206,7 @@ def test_what_is_exported_can_be_applied() -> None:
         "benchmark_rules",
         "delivery_settings",
         "incident_settings",
+        "access_settings",
     ):
         assert found[section] == config[section]
     assert loads(dump(found), CATALOG).data == found

@@ -12,12 +12,14 @@ DELIVERY: Json = {"storm_alerts": 10, "flapping_changes": 6, "flapping_window_s"
 INCIDENT: Json = {
     "enabled": True, "match": {}, "critical_unacknowledged_s": 900, "network_targets": None, "resolves_itself": False,
 }  # fmt: skip
+ACCESS: Json = {"require_mfa": False}
 
 
 @pytest.fixture
 def stored(command: Command) -> Command:
     command.rpcs.answers["get_delivery_settings"] = lambda _: DELIVERY
     command.rpcs.answers["get_incident_settings"] = lambda _: INCIDENT
+    command.rpcs.answers["get_access_settings"] = lambda _: ACCESS
     return command
 
 
@@ -29,17 +31,18 @@ def plan(**changed: list[str]) -> Json:
 
 
 def test_every_setting_is_shown_and_explained(stored: Command) -> None:
-    assert set(WORDS) == set(SECTION_OF) == {*DELIVERY, *INCIDENT}
+    assert set(WORDS) == set(SECTION_OF) == {*DELIVERY, *INCIDENT, *ACCESS}
     ran = stored("settings")
     assert ran.code == 0
     shown = [line.split()[:2] for line in ran.out.splitlines()]
     assert shown[:2] == [["storm_alerts", "10"], ["flapping_changes", "6"]]
     assert ["network_targets", "none"] in shown
     assert ["resolves_itself", "false"] in shown
+    assert ["require_mfa", "false"] in shown
 
 
 def test_as_json_they_are_what_the_database_says(stored: Command) -> None:
-    assert json.loads(stored("settings", "--json").out) == {**DELIVERY, **INCIDENT}
+    assert json.loads(stored("settings", "--json").out) == {**DELIVERY, **INCIDENT, **ACCESS}
 
 
 def test_several_are_changed_in_one_call(command: Command) -> None:

@@ -65,7 +65,7 @@ def dist(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def deployment() -> Deployment:
-    return read("prod", {**GIVEN, "PAGE_SIGN_IN": "password,github"})[0]
+    return read("prod", {**GIVEN, "PAGE_SIGN_IN": "password,github", "PAGE_MFA": "true"})[0]
 
 
 def test_what_is_referred_to_goes_first_and_what_is_old_last(
@@ -144,6 +144,8 @@ def test_config_json_is_this_installation_s(there: Any, deployment: Deployment, 
         "api_url": deployment.supabase_url,
         "publishable_key": "sb_publishable_x",
         "sign_in": ["password", "github"],
+        "mfa": True,
+        "realtime": False,
         "health_every_s": 30,
     }
 

@@ -60,6 +60,8 @@ def test_all_that_is_missing_is_named_with_what_to_do() -> None:
         ("SUPABASE_PUBLISHABLE_KEY", "sb_secret_x", "every visitor"),
         ("ADMIN_EMAIL", "ann", "first admin"),
         ("PAGE_SIGN_IN", "password,fax", "magic_link"),
+        ("PAGE_MFA", "yes", "true or false"),
+        ("PAGE_REALTIME", "on", "true or false"),
         ("ARCH", "sparc", "arm64, x86_64"),
         ("SMTP_PORT", "70000", "from 1 to 65535"),
         ("LOG_RETENTION_DAYS", "31", "must be one of"),
