@@ -25,5 +25,6 @@ export const routes = [
   { path: "/audit", name: "audit", right: "audit", load: () => import("./views/audit.js") },
   { path: "/members", name: "members", right: "manage", load: () => import("./views/members.js") },
   { path: "/system", name: "system", right: "read", load: () => import("./views/system.js") },
+  { path: "/settings", name: "settings", nav: "system", right: "read", load: () => import("./views/settings.js") },
   { path: "/nowhere", name: "nowhere", load: () => import("./views/nowhere.js") },
 ];

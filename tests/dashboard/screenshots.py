@@ -48,6 +48,9 @@ VIEWS = {
     "audit": "/audit",
     "members": "/members",
     "system": "/system",
+    "settings": "/settings",
+    "route-edit": "/channels/routes?new=route",
+    "plan-new": "/reports?new=report_plan",
 }
 NARROW = (
     "overview",
@@ -58,6 +61,9 @@ NARROW = (
     "targets",
     "target",
     "target-edit",
+    "settings",
+    "routes",
+    "plan-new",
     "channels",
     "system",
 )

@@ -1,4 +1,4 @@
-"""What the page saves: nobody's work is lost to another's, a draft is judged as saving it would, routes move in one step."""
+"""What the page saves: nobody's work is lost, a draft is judged as saving it would be, routes move in one step."""
 
 from __future__ import annotations
 
@@ -12,26 +12,50 @@ import pytest
 from tests.supabase.world import CATALOG, Db, Json, World, a_target, anything, refused
 
 ROUTE: Json = {"name": "all", "channels": ["chat"]}
-# Of each kind: the RPC, its argument, a document, another that is as good, and one that is refused with the word it begins with.
+# Of each kind: the RPC and its argument; a document, another that is as good, one that is refused and how that begins.
 KINDS: dict[str, tuple[str, str, Json, Json, Json, str]] = {
-    "channel": ("save_channel", "channel", {"name": "chat", "kind": "chat"}, {"person": "ann@example.org"},
-                {"kind": "smoke"}, "channel.kind: must be one of"),
-    "route": ("save_route", "route", ROUTE, {"position": 7}, {"channels": ["nobody"]}, "route.channels: there is no channel nobody"),
-    "escalation": ("save_escalation", "escalation", {"name": "ladder", "steps": [{"after_s": 0}]}, {"repeats": 2},
-                   {"steps": [{"after_s": 0, "on_call": ["nobody"]}]}, "escalation.steps[0].on_call: there is no rotation"),
-    "rotation": ("save_rotation", "rotation", {"name": "primary", "people": ["a@b"], "starts_at": "2026-01-05T09:00"},
-                 {"shift_days": 1}, {"time_zone": "Mars"}, "rotation.time_zone: must be a time zone"),
-    "heartbeat": ("save_heartbeat", "heartbeat", {"name": "backup", "period_s": 60}, {"grace_s": 1},
-                  {"period_s": None, "cron": "0 0 30 2 *"}, "heartbeat.cron: must be five fields"),
-    "objective": ("save_objective", "objective", {"name": "all"}, {"percent": 99}, {"percent": 1}, "objective.percent: must be"),
-    "report_plan": ("save_report_plan", "plan", {"name": "monthly"}, {"enabled": False}, {"formats": ["doc"]}, "plan.formats: must be one of"),
-    "delivery_settings": ("save_delivery_settings", "settings", {"storm_alerts": 12}, {"storm_alerts": 20},
-                          {"storm_alerts": 1}, "settings.storm_alerts: must be at least 2"),
-    "incident_settings": ("save_incident_settings", "settings", {"network_targets": 5}, {"network_targets": None},
-                          {"match": {"shoes": []}}, "settings.match.shoes: is not known"),
-    "target": ("save_target", "target", a_target("node"), {"labels": {"env": "prod"}}, {"chain": "nova"}, "target.chain: must be one of"),
+    "channel": (
+        "save_channel", "channel", {"name": "chat", "kind": "chat"},
+        {"person": "ann@example.org"}, {"kind": "smoke"}, "channel.kind: must be one of",
+    ),
+    "route": (
+        "save_route", "route", ROUTE,
+        {"position": 7}, {"channels": ["nobody"]}, "route.channels: there is no channel nobody",
+    ),
+    "escalation": (
+        "save_escalation", "escalation", {"name": "ladder", "steps": [{"after_s": 0}]},
+        {"repeats": 2}, {"steps": [{"after_s": 0, "on_call": ["nobody"]}]},
+        "escalation.steps[0].on_call: there is no rotation",
+    ),
+    "rotation": (
+        "save_rotation", "rotation", {"name": "primary", "people": ["a@b"], "starts_at": "2026-01-05T09:00"},
+        {"shift_days": 1}, {"time_zone": "Mars"}, "rotation.time_zone: must be a time zone",
+    ),
+    "heartbeat": (
+        "save_heartbeat", "heartbeat", {"name": "backup", "period_s": 60},
+        {"grace_s": 1}, {"period_s": None, "cron": "0 0 30 2 *"}, "heartbeat.cron: must be five fields",
+    ),
+    "objective": (
+        "save_objective", "objective", {"name": "all"},
+        {"percent": 99}, {"percent": 1}, "objective.percent: must be",
+    ),
+    "report_plan": (
+        "save_report_plan", "plan", {"name": "monthly"},
+        {"enabled": False}, {"formats": ["doc"]}, "plan.formats: must be one of",
+    ),
+    "delivery_settings": (
+        "save_delivery_settings", "settings", {"storm_alerts": 12},
+        {"storm_alerts": 20}, {"storm_alerts": 1}, "settings.storm_alerts: must be at least 2",
+    ),
+    "incident_settings": (
+        "save_incident_settings", "settings", {"network_targets": 5},
+        {"network_targets": None}, {"match": {"shoes": []}}, "settings.match.shoes: is not known",
+    ),
+    "target": (
+        "save_target", "target", a_target("node"),
+        {"labels": {"env": "prod"}}, {"chain": "nova"}, "target.chain: must be one of",
+    ),
 }  # fmt: skip
-WRITTEN = (*KINDS, "silence")
 
 
 @pytest.fixture
@@ -55,7 +79,9 @@ def read(world: World, kind: str, document: Json) -> Json:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_save_that_knows_what_is_there_is_taken_and_one_that_does_not_is_a_conflict(desk: World, kind: str) -> None:
+def test_a_save_that_knows_what_is_there_is_taken_and_one_that_does_not_is_a_conflict(
+    desk: World, kind: str
+) -> None:
     rpc, argument, first, change, _, _ = KINDS[kind]
     desk.db.rpc(rpc, **{argument: first})
     seen = read(desk, kind, first)
@@ -147,7 +173,10 @@ def test_a_draft_is_judged_in_the_words_of_its_save_and_leaves_no_trace(desk: Wo
     rpc, argument, first, change, bad, problem = KINDS[kind]
     desk.db.rpc(rpc, **{argument: first})
     before, stored = desk.db.counts(), read(desk, kind, first)
-    assert desk.db.rpc("validate_setting", kind=kind, document={**first, **change}) == {"ok": True, "problem": None}
+    assert desk.db.rpc("validate_setting", kind=kind, document={**first, **change}) == {
+        "ok": True,
+        "problem": None,
+    }
     wrong = {**first, **bad}
     told = desk.db.rpc("validate_setting", kind=kind, document=wrong)
     assert (told["ok"], told["problem"][: len(problem)]) == (False, problem)
@@ -168,7 +197,9 @@ def test_a_draft_of_what_changed_meanwhile_says_so(desk: World) -> None:
     told = desk.db.rpc("validate_setting", kind="route", document={**ROUTE, "version": "0" * 32})
     assert told["problem"].startswith("route.version: ")
     target = desk.target("node")
-    told = desk.db.rpc("validate_target", target={**a_target("node"), "id": target["id"], "version": "0" * 32})
+    told = desk.db.rpc(
+        "validate_target", target={**a_target("node"), "id": target["id"], "version": "0" * 32}
+    )
     assert told["problem"].startswith("target.version: ")
 
 
@@ -182,7 +213,7 @@ def test_a_responder_may_draft_silences_and_nothing_else(desk: World) -> None:
 
 @pytest.mark.parametrize("rpc", ["validate_setting", "get_setting"])
 def test_a_kind_is_one_of_those_there_are(desk: World, rpc: str) -> None:
-    rest = {"document": {}} if rpc == "validate_setting" else {"key": None}
+    rest: Json = {"document": {}} if rpc == "validate_setting" else {"key": None}
     for kind in (None, "watchdog", "routes"):
         with refused(desk.db, "22023", naming="kind: must be one of"):
             desk.db.rpc(rpc, kind=kind, **rest)
@@ -217,7 +248,11 @@ def order(listed: list[Json]) -> dict[str, int]:
 
 def test_a_route_moves_and_moving_it_back_restores_all(desk: World) -> None:
     routes(desk, a=10, b=20, c=30)
-    assert list(order(desk.db.rpc("move_route", name="c", before="a")).items()) == [("c", 10), ("a", 20), ("b", 30)]
+    assert list(order(desk.db.rpc("move_route", name="c", before="a")).items()) == [
+        ("c", 10),
+        ("a", 20),
+        ("b", 30),
+    ]
     assert order(desk.db.rpc("list_routes")) == {"c": 10, "a": 20, "b": 30}
     assert list(order(desk.db.rpc("move_route", name="c")).items()) == [("a", 10), ("b", 20), ("c", 30)]
 
@@ -231,8 +266,13 @@ def test_routes_of_one_position_get_places_of_their_own(desk: World) -> None:
 
 @pytest.mark.parametrize(
     ("name", "before", "state", "argument"),
-    [("x", "a", "PT404", "name"), (None, "a", "PT404", "name"), ("a", "x", "PT404", "before"), ("a", "a", "22023", "before")],
-)  # fmt: skip
+    [
+        ("x", "a", "PT404", "name"),
+        (None, "a", "PT404", "name"),
+        ("a", "x", "PT404", "before"),
+        ("a", "a", "22023", "before"),
+    ],
+)
 def test_a_route_moves_before_another_that_is_there(
     desk: World, name: str | None, before: str, state: str, argument: str
 ) -> None:

@@ -141,10 +141,12 @@ def test_a_firing_critical_stays_critical_when_the_monitor_dies(world: World) ->
 
 def test_a_group_whose_target_is_known_to_be_critical_is_not_merely_unknown(world: World) -> None:
     """The card beside a dead target once said `unknown`; and what nobody has measured stays so."""
-    world.target("well", {"blockchain": {}})
+    world.target("alive", {"blockchain": {}})
     world.target("dead", {"blockchain": {}, "mempool": {"interval_s": 60}})
     for task in world.tick(0):
-        outcome, findings, samples = ("ok", [finding("clear")], HEALTHY) if task["target"] == "well" else ("fail", [], [])
+        outcome, findings, samples = (
+            ("ok", [finding("clear")], HEALTHY) if task["target"] == "alive" else ("fail", [], [])
+        )
         if task["target"] == "dead" and task["kind"] == "blockchain":
             findings = [finding("breach")]
         world.record(1, [result(task, outcome, *findings, samples=samples)])
