@@ -26,5 +26,6 @@ export const routes = [
   { path: "/members", name: "members", right: "manage", load: () => import("./views/members.js") },
   { path: "/system", name: "system", right: "read", load: () => import("./views/system.js") },
   { path: "/account", name: "account", load: () => import("./views/account.js") },
+  { path: "/settings", name: "settings", nav: "system", right: "read", load: () => import("./views/settings.js") },
   { path: "/nowhere", name: "nowhere", load: () => import("./views/nowhere.js") },
 ];

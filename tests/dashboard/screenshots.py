@@ -50,6 +50,9 @@ VIEWS = {
     "members": "/members",
     "system": "/system",
     "account": "/account",
+    "settings": "/settings",
+    "route-edit": "/channels/routes?new=route",
+    "plan-new": "/reports?new=report_plan",
 }
 NARROW = (
     "overview",
@@ -60,6 +63,9 @@ NARROW = (
     "targets",
     "target",
     "target-edit",
+    "settings",
+    "routes",
+    "plan-new",
     "channels",
     "system",
     "account",

@@ -62,7 +62,8 @@ VIEWS = [
     "/", "/alerts", "/alerts?show=resolved", "/alerts/{alert}", "/incidents", "/incidents/new", "/incidents/{incident}",
     "/performance", "/uptime", "/reports", "/targets", "/targets/{target}", "/targets/new", "/targets/{target}/edit",
     "/channels", "/channels/routes", "/channels/oncall",
-    "/channels/silences", "/channels/heartbeats", "/audit", "/members", "/system", "/account", "/nowhere-at-all",
+    "/channels/silences", "/channels/heartbeats", "/audit", "/members", "/system", "/account",
+    "/settings", "/channels/routes?new=route", "/reports?new=report_plan", "/nowhere-at-all",
 ]  # fmt: skip
 
 

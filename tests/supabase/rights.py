@@ -151,6 +151,8 @@ RPCS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "get_overview",
             "get_target",
             "list_overrides",
+            "get_setting",
+            "get_settings",
         ),
         (PEOPLE, READERS),
     ),
@@ -178,6 +180,8 @@ RPCS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     **dict.fromkeys(
         (
             "validate_target",
+            "validate_setting",
+            "move_route",
             "request_probe",
             "get_probe",
             "save_channel",

@@ -252,6 +252,9 @@ def arguments(db: Db, rpc: str) -> dict[str, Any]:
         "run_check_now": {"target_id": target, "kind": "uptime"},
         "get_target": {"target_id": target},
         "validate_target": {"target": a_target("another")},
+        "validate_setting": {"kind": "route", "document": {"name": "another", "channels": ["chat"]}},
+        "move_route": {"name": "all"},
+        "get_setting": {"kind": "route", "key": "all"},
         "request_probe": {"target": a_target("another"), "kind": "blockchain"},
         "get_probe": {"probe_id": db.value("select id from watchkeeper.probes")},
         "settle_probe": {"probe_id": target, "result": {

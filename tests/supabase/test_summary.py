@@ -139,6 +139,33 @@ def test_a_firing_critical_stays_critical_when_the_monitor_dies(world: World) ->
     assert world.summary(86400)["status"] == "critical"
 
 
+def test_a_group_whose_target_is_known_to_be_critical_is_not_merely_unknown(world: World) -> None:
+    """The card beside a dead target once said `unknown`; and what nobody has measured stays so."""
+    world.target("alive", {"blockchain": {}})
+    world.target("dead", {"blockchain": {}, "mempool": {"interval_s": 60}})
+    for task in world.tick(0):
+        outcome, findings, samples = (
+            ("ok", [finding("clear")], HEALTHY) if task["target"] == "alive" else ("fail", [], [])
+        )
+        if task["target"] == "dead" and task["kind"] == "blockchain":
+            findings = [finding("breach")]
+        world.record(1, [result(task, outcome, *findings, samples=samples)])
+    blockchain, mempool = (world.summary(2)[group] for group in ("blockchain", "mempool"))
+    assert (blockchain["status"], blockchain["reason"]) == ("critical", "dead: endpoint_unreachable: breach")
+    assert blockchain["latest_block"] == 100, "the number is that of the target it comes from"
+    assert (mempool["status"], mempool["reason"]) == ("unknown", "it was fail; the target is critical")
+    assert (mempool["stale"], mempool["pending_transactions"]) == (True, None)
+
+
+def test_uptime_says_which_service_and_why(world: World) -> None:
+    world.target("web", {"uptime": {}})
+    world.step(0, "fail", finding("breach", "service_down"))
+    uptime = world.summary(55)["uptime"]
+    assert (uptime["status"], uptime["reason"]) == ("critical", "web: service_down: breach")
+    world.step(1, "ok", finding("clear", "service_down"))
+    assert world.summary(115)["uptime"]["reason"] is None
+
+
 def test_an_acknowledged_alert_is_still_firing(world: World) -> None:
     world.target()
     world.step(0, "fail", finding("breach"))

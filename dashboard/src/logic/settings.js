@@ -17,7 +17,7 @@ const name = (known) => ({ path: "name", label: t.name, kind: "text", required: 
 const timeZone = (zone, path = "time_zone") => ({ path, label: t.timeZone, kind: "text", fallback: "UTC", ideas: [...new Set([zone, "UTC"])] });
 
 /** @param {string} hint @param {string} [kindsHint] @returns {Field} */
-function match(hint, kindsHint = "") {
+export function match(hint, kindsHint = "") {
   const list = (/** @type {string} */ each) => /** @type {Field} */ ({ path: `match.${each}`, label: t.match[/** @type {"targets"} */ (each)], kind: "list" });
   return { path: "match", label: t.match.title, kind: "group", hint, fields: [
     { path: "match.min_severity", label: t.match.min_severity, kind: "choice", empty: t.match.any, options: same(["info", "warning", "error", "critical"]) },
@@ -91,6 +91,25 @@ export function escalationFields(channels, rotations, known) {
       { path: "on_call", label: t.onCall, kind: "some", options: same(rotations) },
       { path: "channels", label: t.channels, kind: "some", options: same(channels) },
     ] },
+  ];
+}
+
+/** A compliance report is about the whole installation. @param {string[]} channels @param {string[]} objectives @param {string} kind @param {boolean} known @returns {Field[]} */
+export function planFields(channels, objectives, kind, known) {
+  const r = words.reports;
+  const list = (/** @type {string} */ each) => /** @type {Field} */ ({ path: `match.${each}`, label: t.match[/** @type {"targets"} */ (each)], kind: "list" });
+  /** @type {Field[]} */
+  const about = kind === "compliance" ? [] : [
+    { path: "objective", label: words.uptime.objective, kind: "choice", empty: r.eachObjective, options: same(objectives) },
+    { path: "match", label: r.about, kind: "group", hint: r.aboutHint, fields: [...["targets", "networks", "chains"].map(list), { path: "match.labels", label: t.match.labels, kind: "map" }] },
+  ];
+  return [
+    name(known),
+    { path: "kind", label: r.kind, kind: "choice", required: true, options: [["sla", r.kinds.sla], ["compliance", r.kinds.compliance]] },
+    { path: "formats", label: r.formats, kind: "some", options: same(["html", "pdf", "csv", "json"]), hint: r.formatsHint },
+    { path: "channels", label: r.channels, kind: "some", options: same(channels), hint: r.planChannelsHint },
+    { path: "enabled", label: words.editor.enabled, kind: "yes", fallback: true },
+    ...about,
   ];
 }
 

@@ -4,7 +4,10 @@ import { html, nothing } from "lit-html";
 import { repeat } from "lit-html/directives/repeat.js";
 
 import { documentOf, draftOf, flat, items, placed, placeholder, readable, refusal, told, without } from "../logic/form.js";
+import { conflictOf } from "../logic/conflict.js";
+import { rest } from "../logic/live.js";
 import { words } from "../words.js";
+import { conflict } from "./conflict.js";
 
 /** @typedef {import("../logic/form.js").Field} Field */
 /** @typedef {import("../logic/form.js").Draft} Draft */
@@ -19,13 +22,19 @@ import { words } from "../words.js";
  * @property {boolean} busy
  * @property {string} refused    what the database said last
  * @property {boolean} [live]    the database is asked after each change; else a change takes its refusal away
+ * @property {boolean} [judging] and has not answered yet
+ * @property {string | null} [version]  of what the draft began with; null: it is new
+ * @property {import("./conflict.js").Read} [theirs]  what is stored, once somebody else was quicker
  * @property {() => void} [after]  what follows a change
  */
 
-/** The form of that name, as it was left. @param {import("../screen.js").Screen} screen @param {string} name @param {string} argument @param {() => Draft} start @returns {Form} */
-export function formOf(screen, name, argument, start) {
+/** The form of that name, as it was left. Nobody's work is in one that was not touched: it begins anew with what is stored now.
+ * @param {import("../screen.js").Screen} screen @param {string} name @param {string} argument @param {() => Draft} start @param {string | null} [version] @returns {Form} */
+export function formOf(screen, name, argument, start, version) {
   screen.kept.forms ??= {};
-  screen.kept.forms[name] ??= { argument, draft: start(), touched: {}, tried: false, changed: false, busy: false, refused: "", ...remembered(screen, name) };
+  const old = screen.kept.forms[name];
+  if (old && !old.changed && !old.busy && old.version !== version) delete screen.kept.forms[name];
+  screen.kept.forms[name] ??= { argument, draft: start(), version, touched: {}, tried: false, changed: false, busy: false, refused: "", ...remembered(screen, name) };
   return screen.kept.forms[name];
 }
 
@@ -34,8 +43,8 @@ const key = (screen, name) => `draft ${screen.app.me.user_id} ${screen.url.pathn
 
 /** @param {import("../screen.js").Screen} screen @param {string} name */
 function remembered(screen, name) {
-  const text = sessionStorage.getItem(key(screen, name));
-  return text ? { draft: JSON.parse(text), changed: true } : {};
+  const { draft, version } = JSON.parse(sessionStorage.getItem(key(screen, name)) ?? "{}");
+  return draft ? { draft, version, changed: true } : {};
 }
 
 /** @param {import("../screen.js").Screen} screen @param {string} name */
@@ -58,7 +67,7 @@ function touch(screen, name, path) {
   form.touched[path] = true;
   form.changed = true;
   if (!form.live) form.refused = "";
-  sessionStorage.setItem(key(screen, name), JSON.stringify(form.draft));
+  sessionStorage.setItem(key(screen, name), JSON.stringify({ draft: form.draft, version: form.version }));
   form.after?.();
   screen.app.draw();
 }
@@ -66,7 +75,7 @@ function touch(screen, name, path) {
 /** What is wrong, by the path of the field it stands beside; "" is the form itself. @param {Form} form @param {Field[]} fields @returns {Record<string, string>} */
 export function problemsOf(form, fields) {
   const { problems } = documentOf(fields, form.draft);
-  if (!form.refused) return problems;
+  if (!form.refused || conflictOf(form)) return problems;
   const { path, text } = refusal(form.refused, form.argument);
   const at = placed(path, fields, form.draft);
   // What is missing here is said of the field itself, once.
@@ -75,7 +84,8 @@ export function problemsOf(form, fields) {
 
 /**
  * @param {{screen: import("../screen.js").Screen, name: string, form: Form, fields: Field[], title?: unknown, act?: string, cancel: string,
- *   save: (document: any) => Promise<unknown>, inside?: unknown, beside?: unknown}} about  `inside` stands between the fields and the buttons, `beside` the title
+ *   save: (document: any) => Promise<unknown>, inside?: unknown, beside?: unknown,
+ *   read?: () => Promise<import("./conflict.js").Read>}} about  `inside` stands between the fields and the buttons, `beside` the title
  */
 export function formPanel(about) {
   const { screen, name, form, fields, cancel } = about;
@@ -84,8 +94,17 @@ export function formPanel(about) {
     ${about.title ? html`<div class="title"><h2>${about.title}</h2>${about.beside ?? nothing}</div>` : nothing}
     ${inputs(screen, name, fields, problems)}
     ${about.inside ?? nothing}
-    ${buttons(screen, name, form, fields, problems, cancel, about.act)}
+    ${conflict({ ...about, retry: () => attempt(about) })}
+    ${buttons(screen, name, form, fields, problems, cancel, about.act, form.live ? verdict(form, fields, problems) : nothing)}
   </form>`;
+}
+
+/** The word beside the buttons. @param {Form} form @param {Field[]} fields @param {Record<string, string>} problems */
+export function verdict(form, fields, problems) {
+  if (form.judging) return html`<span class="dim">${words.form.checking}</span>`;
+  const [path, text] = Object.entries(problems)[0] ?? [];
+  if (path !== undefined) return html`<span class="dim">${words.form.notYet} ${told(fields, form.draft, path, text)}</span>`;
+  return form.changed && !conflictOf(form) ? html`<span class="dim">${words.form.fits}</span>` : nothing;
 }
 
 /** @param {import("../screen.js").Screen} screen @param {string} name @param {Form} form @param {Field[]} fields @param {Record<string, string>} problems @param {string} cancel @param {string} [act] @param {unknown} [state] */
@@ -96,7 +115,7 @@ export function buttons(screen, name, form, fields, problems, cancel, act = word
     <p class="buttons">
       <span class="grow" role="status">${form.tried && wrong.length ? html`<span class="problem">${wrong.length === 1 ? told(fields, form.draft, wrong[0], problems[wrong[0]]) : words.form.several(wrong.length)}</span>` : state}
         ${form.changed ? html`<br /><small class="dim">${words.form.kept} <button type="button" class="plain link" @click=${() => forget(screen, name)}>${words.form.discard}</button></small>` : nothing}</span>
-      <a class="button" href=${cancel}>${words.cancel}</a>
+      ${cancel ? html`<a class="button" href=${cancel}>${words.cancel}</a>` : nothing}
       <button class="primary" ?disabled=${form.busy}>${act}</button>
     </p>`;
 }
@@ -106,11 +125,16 @@ const shows = (form, path) => form.tried || path in form.touched;
 
 /** Saves, or shows where it is wrong; the first such field gets the focus.
  * @param {Event} event @param {{screen: import("../screen.js").Screen, name: string, form: Form, fields: Field[], save: (document: any) => Promise<unknown>}} about */
-export async function submit(event, { screen, name, form, fields, save }) {
+export function submit(event, about) {
   event.preventDefault();
+  return attempt(about);
+}
+
+/** @param {{screen: import("../screen.js").Screen, name: string, form: Form, fields: Field[], save: (document: any) => Promise<unknown>}} about */
+export async function attempt({ screen, name, form, fields, save }) {
   const { document: given, problems } = documentOf(fields, form.draft);
-  form.tried = true;
-  form.refused = "";
+  rest(form);
+  Object.assign(form, { tried: true, refused: "", theirs: undefined });
   if (!Object.keys(problems).length) {
     form.busy = true;
     screen.app.draw();

@@ -2,17 +2,20 @@
 import { html, nothing } from "lit-html";
 
 import { documentOf, draftOf } from "../logic/form.js";
+import { judgeSoon } from "../logic/live.js";
 import { words } from "../words.js";
+import { readSetting } from "./conflict.js";
 import { ask } from "./dialog.js";
 import { forget, formOf, formPanel } from "./form.js";
+import { loading } from "./states.js";
 
-/** @typedef {"channel" | "route" | "rotation" | "escalation" | "silence" | "heartbeat"} What */
+/** @typedef {"channel" | "route" | "rotation" | "escalation" | "silence" | "heartbeat" | "report_plan"} What */
 
 /**
  * @typedef {object} Kind
- * @property {What} what          save_<what>, delete_<what>, and the first word of their refusals
+ * @property {What} what          save_<what>, delete_<what>
+ * @property {string} [argument]  of save_<what>, and the first word of its refusals; else it is `what`
  * @property {(draft: import("../logic/form.js").Draft, known: boolean) => import("../logic/form.js").Field[]} fields
- * @property {any[]} list         what there is
  * @property {"name" | "id"} [key]
  * @property {() => any} [start]  a new one to begin with
  * @property {(draft: import("../logic/form.js").Draft) => void} [look]  after a change, and when it is opened
@@ -28,8 +31,18 @@ export function tabs(screen, here) {
     <nav class="tabs bar" aria-label=${words.settings.title}>${TABS.map((each) => html`<a href=${each === "channels" ? "/channels" : `/channels/${each}`} aria-current=${each === here ? "page" : nothing}>${words.settings.tabs[each]}</a>`)}</nav>`;
 }
 
+const WHATS = ["channel", "route", "rotation", "escalation", "silence", "heartbeat", "report_plan"];
+
 /** Whether the address asks for a form, and not for the list. @param {URLSearchParams} query */
-export const edits = (query) => ["new", "channel", "route", "rotation", "escalation", "silence", "heartbeat"].some((each) => query.has(each));
+export const edits = (query) => ["new", ...WHATS].some((each) => query.has(each));
+
+/** What the form that the address asks for begins with, as it is stored now. @param {import("../app.js").App} app @param {URLSearchParams} query @returns {Promise<{what: string, key: string, document: any, version: string | null} | null>} */
+export async function opened(app, query) {
+  const what = WHATS.find((each) => query.has(each));
+  if (!what) return null;
+  const key = query.get(what) ?? "";
+  return { what, key, ...(await readSetting(app, what, key)) };
+}
 
 /** The form that the address asks for: ?new=route, ?route=its name. @param {import("../screen.js").Screen} screen @param {"manage" | "respond"} right @param {Kind[]} kinds */
 export function editor(screen, right, kinds) {
@@ -38,15 +51,19 @@ export function editor(screen, right, kinds) {
     const wanted = screen.query.get(kind.what);
     if (screen.query.get("new") === kind.what) return form(screen, kind, null);
     if (wanted === null) continue;
-    const found = kind.list.find((each) => each[kind.key ?? "name"] === wanted);
-    return found ? form(screen, kind, found) : html`<p class="empty">${words.settings.gone} <a href=${screen.url.pathname}>${words.settings.title}</a></p>`;
+    const { read } = screen.data;
+    if (read?.what !== kind.what || read.key !== wanted) return loading();
+    // What was typed outlives what it was to change.
+    const left = screen.kept.forms?.[`${kind.what} ${wanted}`];
+    const found = read.document ?? (left?.changed ? documentOf(kind.fields(left.draft, true), left.draft).document : null);
+    return found ? form(screen, kind, { ...found, [kind.key ?? "name"]: wanted }, read.version) : html`<p class="empty">${words.settings.gone} <a href=${screen.url.pathname}>${words.settings.title}</a></p>`;
   }
   return null;
 }
 
-/** @param {import("../screen.js").Screen} screen @param {Kind} kind @param {any} known */
-function form(screen, kind, known) {
-  const { what } = kind;
+/** @param {import("../screen.js").Screen} screen @param {Kind} kind @param {any} known @param {string | null} [version] */
+function form(screen, kind, known, version = null) {
+  const { what, argument = what } = kind;
   const start = known ?? kind.start?.() ?? {};
   const name = `${what} ${known?.[kind.key ?? "name"] ?? screen.query.get("target") ?? ""}`;
   const first = !screen.kept.forms?.[name];
@@ -55,25 +72,39 @@ function form(screen, kind, known) {
     const draft = draftOf(kind.fields({}, Boolean(known)), start);
     return draftOf(kind.fields(draft, Boolean(known)), start);
   };
-  const state = formOf(screen, name, what, begin);
+  const state = formOf(screen, name, argument, begin, version);
+  const fields = kind.fields(state.draft, Boolean(known));
+  const key = known?.[kind.key ?? "name"];
+  const complete = (/** @type {any} */ given) => ({ ...given, ...(kind.key === "id" && known ? { id: key } : {}), version: state.version });
+  const judge = async () => {
+    const now = documentOf(kind.fields(state.draft, Boolean(known)), state.draft);
+    return Object.keys(now.problems).length ? "" : (await screen.app.ask("validate_setting", { kind: what, document: complete(now.document) })).problem ?? "";
+  };
   if (kind.look) {
+    // It is told of the draft's problems on its way.
     state.after = () => kind.look?.(state.draft);
     if (first) kind.look(state.draft);
+  } else {
+    state.live = true;
+    state.after = () => judgeSoon(state, judge, () => screen.app.draw());
   }
   return formPanel({
-    screen, name, form: state, fields: kind.fields(state.draft, Boolean(known)), inside: kind.inside, cancel: screen.url.pathname,
+    screen, name, form: state, fields, inside: kind.inside, cancel: screen.url.pathname,
     title: known ? words.settings.change[what] : words.settings.add[what],
     beside: known && what !== "silence" ? removing(screen, what, known.name, name) : nothing,
-    save: (document) => store(screen, kind, known, document),
+    save: (document) => store(screen, kind, complete(document)),
+    read: known ? () => readSetting(screen.app, what, key) : undefined,
   });
 }
 
-/** @param {import("../screen.js").Screen} screen @param {Kind} kind @param {any} known @param {any} given */
-async function store(screen, kind, known, given) {
-  const { what } = kind;
-  // The database would take it for a change of the other.
-  if (!known && given.name && kind.list.some((each) => each.name === given.name)) throw new Error(`${what}.name: ${words.settings.taken(given.name)}`);
-  const saved = await screen.app.ask(`save_${what}`, { [what]: kind.key === "id" && known ? { ...given, id: known.id } : given });
+/** A new one has the version null, so that the database does not take it for a change of another. @param {import("../screen.js").Screen} screen @param {Kind} kind @param {any} given */
+async function store(screen, kind, given) {
+  const { what, argument = what } = kind;
+  if (given.version === null && !kind.look) {
+    const { problem } = await screen.app.ask("validate_setting", { kind: what, document: given });
+    if (problem) throw new Error(problem);
+  }
+  const saved = await screen.app.ask(`save_${what}`, { [argument]: given });
   screen.app.say(words.form.saved(saved.name ?? saved.comment));
   kind.saved?.(saved);
   await screen.app.open(screen.url.pathname, { replace: true });
@@ -106,9 +137,6 @@ function removing(screen, what, name, formName) {
   };
   return html`<button type="button" class="danger" @click=${remove}>${words.settings.remove}</button>`;
 }
-
-/** The document without what the list adds to it. @param {import("../logic/form.js").Field[]} fields @param {any} listed */
-export const plain = (fields, listed) => documentOf(fields, draftOf(fields, listed)).document;
 
 /** The time zone of who looks. */
 export const ownZone = () => Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";

@@ -6,7 +6,7 @@ import { channelFields } from "../logic/settings.js";
 import { badge } from "../parts/badge.js";
 import { ledger } from "../parts/ledger.js";
 import { walking } from "../parts/rows.js";
-import { adding, changing, editor, edits, tabs } from "../parts/settings.js";
+import { adding, changing, editor, edits, opened, tabs } from "../parts/settings.js";
 import { empty } from "../parts/states.js";
 import { when } from "../parts/time.js";
 import { shown } from "../status.js";
@@ -20,17 +20,18 @@ export const view = {
   every: (app) => app.config.health_every_s,
   load: async (app, _params, query, before) => {
     const show = query.get("show");
-    const [rows, deliveries, catalog] = await Promise.all([
+    const [rows, deliveries, catalog, read] = await Promise.all([
       app.ask("list_channels"),
       show ? app.ask("list_deliveries", { channel: show, max_rows: 20 }) : [],
       edits(query) ? before?.catalog ?? app.ask("get_catalog") : before?.catalog ?? null,
+      opened(app, query),
     ]);
-    return { rows, deliveries, catalog };
+    return { rows, deliveries, catalog, read };
   },
   render: (screen) => {
     const { rows, catalog } = screen.data;
     const kind = (/** @type {any} */ draft, /** @type {boolean} */ known) => channelFields(catalog.notifiers ?? {}, String(draft.kind ?? ""), String(draft.name ?? ""), known);
-    const form = catalog ? editor(screen, "manage", [{ what: "channel", list: rows, fields: kind }]) : null;
+    const form = catalog ? editor(screen, "manage", [{ what: "channel", fields: kind }]) : null;
     if (form) return html`${tabs(screen, "channels")}${form}`;
     return html`${tabs(screen, "channels")}
       <p class="bar">${adding(screen, "channel")}</p>

@@ -5,8 +5,9 @@ import { repeat } from "lit-html/directives/repeat.js";
 import { duration } from "../format.js";
 import { beatWords, heartbeatFields } from "../logic/settings.js";
 import { badge } from "../parts/badge.js";
+import { readSetting } from "../parts/conflict.js";
 import { walking } from "../parts/rows.js";
-import { adding, editor, named, ownZone, plain, tabs } from "../parts/settings.js";
+import { adding, editor, named, opened, ownZone, tabs } from "../parts/settings.js";
 import { empty } from "../parts/states.js";
 import { when } from "../parts/time.js";
 import { shown } from "../status.js";
@@ -18,17 +19,20 @@ const t = words.heartbeats;
 export const view = {
   title: () => words.settings.tabs.heartbeats,
   every: (app) => app.config.alerts_every_s,
-  load: (app) => app.ask("list_heartbeats"),
+  load: async (app, _params, query) => {
+    const [rows, read] = await Promise.all([app.ask("list_heartbeats"), opened(app, query)]);
+    return { rows, read };
+  },
   render: (screen) => {
     const form = editor(screen, "manage", [{
-      what: "heartbeat", list: screen.data, fields: (_draft, known) => heartbeatFields(ownZone(), known), start: () => ({ time_zone: ownZone() }),
+      what: "heartbeat", fields: (_draft, known) => heartbeatFields(ownZone(), known), start: () => ({ time_zone: ownZone() }),
       saved: (saved) => { if (saved.token) screen.kept.token = { name: saved.name, token: saved.token }; },
     }]);
     if (form) return html`${tabs(screen, "heartbeats")}${form}`;
     return html`${tabs(screen, "heartbeats")}
       <p class="bar">${adding(screen, "heartbeat")}</p>
       ${screen.kept.token ? token(screen) : nothing}
-      ${screen.data.length ? html`<ul class="rows">${repeat(screen.data, (/** @type {any} */ each) => each.name, (each) => row(screen, each))}</ul>` : empty(words.settings.none.heartbeat)}`;
+      ${screen.data.rows.length ? html`<ul class="rows">${repeat(screen.data.rows, (/** @type {any} */ each) => each.name, (each) => row(screen, each))}</ul>` : empty(words.settings.none.heartbeat)}`;
   },
   shortcuts: { ...walking },
 };
@@ -50,8 +54,12 @@ function row(screen, heartbeat) {
 function pause(screen, heartbeat) {
   const paused = !heartbeat.paused;
   return screen.act(
-    (data) => data.map((/** @type {any} */ each) => (each.name === heartbeat.name ? { ...each, paused, status: paused ? "paused" : "unknown" } : each)),
-    () => screen.app.ask("save_heartbeat", { heartbeat: { ...plain(heartbeatFields("UTC", true), heartbeat), paused } }),
+    (data) => ({ ...data, rows: data.rows.map((/** @type {any} */ each) => (each.name === heartbeat.name ? { ...each, paused, status: paused ? "paused" : "unknown" } : each)) }),
+    async () => {
+      // The rest stays as it is stored now, whatever is shown.
+      const { document, version } = await readSetting(screen.app, "heartbeat", heartbeat.name);
+      return screen.app.ask("save_heartbeat", { heartbeat: { ...document, name: heartbeat.name, paused, version } });
+    },
     paused ? t.pausedSaid : words.target.resumedSaid,
   );
 }

@@ -7,7 +7,7 @@ import { escalationFields, rotationFields, stepWords } from "../logic/settings.j
 import { badge } from "../parts/badge.js";
 import { ask } from "../parts/dialog.js";
 import { walking } from "../parts/rows.js";
-import { adding, editor, edits, named, names, ownZone, tabs } from "../parts/settings.js";
+import { adding, editor, edits, named, names, opened, ownZone, tabs } from "../parts/settings.js";
 import { empty } from "../parts/states.js";
 import { when } from "../parts/time.js";
 import { shown } from "../status.js";
@@ -20,16 +20,16 @@ export const view = {
   title: () => words.settings.tabs.oncall,
   every: (app) => app.config.health_every_s,
   load: async (app, _params, query, before) => {
-    const [now, rotations, escalations, overrides, channels] = await Promise.all([
+    const [now, rotations, escalations, overrides, channels, read] = await Promise.all([
       app.ask("who_is_on_call"), app.ask("list_rotations"), app.ask("list_escalations"), app.ask("list_overrides"),
-      edits(query) ? app.ask("list_channels") : before?.channels ?? []]);
-    return { now, rotations, escalations, overrides, channels };
+      edits(query) ? app.ask("list_channels") : before?.channels ?? [], opened(app, query)]);
+    return { now, rotations, escalations, overrides, channels, read };
   },
   render: (screen) => {
     const { now, rotations, escalations, overrides, channels } = screen.data;
     const form = editor(screen, "manage", [
-      { what: "rotation", list: rotations, fields: (_draft, known) => rotationFields(ownZone(), known), start: () => ({ time_zone: ownZone() }) },
-      { what: "escalation", list: escalations, fields: (_draft, known) => escalationFields(names(channels), names(rotations), known), start: () => ({ steps: [{ after_s: 0 }] }) },
+      { what: "rotation", fields: (_draft, known) => rotationFields(ownZone(), known), start: () => ({ time_zone: ownZone() }) },
+      { what: "escalation", fields: (_draft, known) => escalationFields(names(channels), names(rotations), known), start: () => ({ steps: [{ after_s: 0 }] }) },
     ]);
     if (form) return html`${tabs(screen, "oncall")}${form}`;
     return html`${tabs(screen, "oncall")}

@@ -3,15 +3,18 @@ import { html, nothing } from "lit-html";
 import { repeat } from "lit-html/directives/repeat.js";
 
 import { exact } from "../format.js";
+import { planFields } from "../logic/settings.js";
 import { badge } from "../parts/badge.js";
 import { ask } from "../parts/dialog.js";
 import { safe } from "../parts/link.js";
 import { more } from "../parts/more.js";
+import { adding, editor, edits, named, names, opened } from "../parts/settings.js";
 import { empty } from "../parts/states.js";
 import { when } from "../parts/time.js";
 import { words } from "../words.js";
 
 const PAGE = 50;
+const FORMATS = ["html", "pdf", "csv", "json"];
 /** @type {Record<string, string>} */
 const STATUSES = { made: "ok", failed: "critical", requested: "unknown", making: "unknown" };
 
@@ -19,20 +22,26 @@ const STATUSES = { made: "ok", failed: "critical", requested: "unknown", making:
 export const view = {
   title: () => words.reports.title,
   every: (app) => app.config.alerts_every_s,
-  load: async (app) => {
-    const [rows, plans] = await Promise.all([app.ask("list_reports", { max_rows: PAGE }), app.ask("list_report_plans")]);
-    return { rows, plans, full: rows.length < PAGE };
+  load: async (app, _params, query) => {
+    const needed = edits(query) && app.may("manage");
+    const [rows, plans, read, channels, objectives] = await Promise.all([
+      app.ask("list_reports", { max_rows: PAGE }), app.ask("list_report_plans"), opened(app, query),
+      needed ? app.ask("list_channels") : null, needed ? app.ask("list_objectives") : null]);
+    return { rows, plans, full: rows.length < PAGE, read, channels, objectives };
   },
   render: (screen) => {
-    const { rows, plans } = screen.data;
+    const { rows, plans, channels, objectives } = screen.data;
+    const fields = (/** @type {any} */ draft, /** @type {boolean} */ known) => planFields(names(channels), names(objectives), String(draft.kind ?? ""), known);
+    const form = channels ? editor(screen, "manage", [{ what: "report_plan", argument: "plan", fields, start: () => ({ kind: "sla", formats: FORMATS }) }]) : null;
+    if (form) return html`<p><a href="/reports">${words.reports.title}</a></p><h1>${words.reports.plans}</h1>${form}`;
     const may = screen.app.may("respond") || screen.app.may("audit");
     return html`
       <p><a href="/uptime">${words.uptime.title}</a></p>
       <div class="title"><h1>${words.reports.title}</h1>${may ? html`<button class="primary" @click=${() => request(screen)}>${words.reports.request}</button>` : nothing}</div>
       ${rows.length ? html`<ul class="rows">${repeat(rows, (/** @type {any} */ each) => each.id, (each) => row(screen, each, may))}</ul>` : empty(words.reports.none)}
       ${more(screen, (last) => screen.app.ask("list_reports", { max_rows: PAGE, before: last.requested_at, before_id: last.id }))}
-      <section><h2>${words.reports.plans}</h2>${plans.length ? html`<ul class="rows">${plans.map((/** @type {any} */ each) => html`<li>
-        <strong>${each.name}</strong> <span class="grow dim">${each.kind}, ${each.formats.join(", ")}${each.channels.length ? ` → ${each.channels.join(", ")}` : ""}</span>${each.enabled ? nothing : badge("paused")}</li>`)}</ul>`
+      <section><div class="title"><h2>${words.reports.plans}</h2>${adding(screen, "report_plan")}</div>${plans.length ? html`<ul class="rows">${plans.map((/** @type {any} */ each) => html`<li>
+        ${named(screen, "report_plan", each.name, each.name)} <span class="grow dim">${words.reports.kinds[/** @type {"sla"} */ (each.kind)]}${each.objective ? ` (${each.objective})` : ""}, ${each.formats.join(", ")}${each.channels.length ? ` → ${each.channels.join(", ")}` : ""}</span>${each.enabled ? nothing : badge("paused")}</li>`)}</ul>`
         : empty(words.reports.noPlans)}</section>`;
   },
 };

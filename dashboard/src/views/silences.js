@@ -7,7 +7,7 @@ import { isOver, matchWords, newSilence, silenceFields } from "../logic/settings
 import { badge } from "../parts/badge.js";
 import { ask } from "../parts/dialog.js";
 import { walking } from "../parts/rows.js";
-import { adding, editor, named, ownZone, tabs } from "../parts/settings.js";
+import { adding, editor, named, opened, ownZone, tabs } from "../parts/settings.js";
 import { empty } from "../parts/states.js";
 import { when } from "../parts/time.js";
 import { ofSeverity } from "../status.js";
@@ -20,17 +20,20 @@ const t = words.silences;
 export const view = {
   title: () => words.settings.tabs.silences,
   every: (app) => app.config.alerts_every_s,
-  load: (app) => app.ask("list_silences"),
+  load: async (app, _params, query) => {
+    const [rows, read] = await Promise.all([app.ask("list_silences"), opened(app, query)]);
+    return { rows, read };
+  },
   render: (screen) => {
     const target = screen.query.get("target");
     const form = editor(screen, "respond", [{
-      what: "silence", key: "id", list: screen.data, fields: () => silenceFields(ownZone()), look: (draft) => previewSoon(screen, draft), inside: preview(screen.kept.preview),
+      what: "silence", key: "id", fields: () => silenceFields(ownZone()), look: (draft) => previewSoon(screen, draft), inside: preview(screen.kept.preview),
       start: () => newSilence(new Date(), ownZone(), target ? { targets: [target] } : {}),
     }]);
     if (form) return html`${tabs(screen, "silences")}${form}`;
     return html`${tabs(screen, "silences")}
       <p class="bar">${adding(screen, "silence", "respond")}</p>
-      ${screen.data.length ? html`<ul class="rows">${repeat(sorted(screen.data), (/** @type {any} */ each) => each.id, (each) => row(screen, each))}</ul>` : empty(words.settings.none.silence)}`;
+      ${screen.data.rows.length ? html`<ul class="rows">${repeat(sorted(screen.data.rows), (/** @type {any} */ each) => each.id, (each) => row(screen, each))}</ul>` : empty(words.settings.none.silence)}`;
   },
   shortcuts: { ...walking, n: (screen) => void (screen.app.may("respond") && screen.app.open("/channels/silences?new=silence")) },
 };
@@ -59,7 +62,7 @@ function row(screen, silence) {
 /** @param {import("../screen.js").Screen} screen @param {any} silence */
 async function end(screen, silence) {
   if (!(await ask({ title: t.endTitle(silence.comment), text: t.endText, act: t.end, danger: true }))) return;
-  await screen.act((data) => data.filter((/** @type {any} */ each) => each.id !== silence.id),
+  await screen.act((data) => ({ ...data, rows: data.rows.filter((/** @type {any} */ each) => each.id !== silence.id) }),
     () => screen.app.ask("end_silence", { silence_id: silence.id }), t.ended);
 }
 

@@ -17,7 +17,7 @@ export const view = {
     const { monitoring, deliveries, runs } = told;
     const away = screen.app.away;
     return html`
-      <h1>${words.system.title}</h1>
+      <div class="title"><h1>${words.system.title}</h1><a class="button" href="/settings">${words.singles.title}</a></div>
       <div class="cards">
         ${card(words.system.awake, shown(monitoring.status, away), [
           [words.system.tick, when(monitoring.last_tick_at)],

@@ -3,13 +3,15 @@ import { html, nothing } from "lit-html";
 import { repeat } from "lit-html/directives/repeat.js";
 
 import { basics, fields, kindsOf, params, settings, startOf, targetOf, timing } from "../logic/target_form.js";
+import { Problem } from "../api.js";
 import { told } from "../logic/form.js";
-import { buttons, change, forget, formOf, inputs, problemsOf, submit } from "../parts/form.js";
+import { judgeSoon } from "../logic/live.js";
+import { conflict, readSetting } from "../parts/conflict.js";
+import { attempt, buttons, change, forget, formOf, inputs, problemsOf, submit, verdict } from "../parts/form.js";
 import { probeResult } from "../parts/probe.js";
 import { words } from "../words.js";
 
 const NAME = "target";
-const PAUSE_MS = 500;
 const POLL_MS = 2000;
 
 /** @type {import("../screen.js").View} */
@@ -17,31 +19,34 @@ export const view = {
   title: (data) => data.target?.name ?? words.targets.add,
   load: async (app, params, _query, before) => {
     if (before) return before;
-    const [catalog, list, target] = await Promise.all([
-      app.ask("get_catalog"), app.ask("list_targets"), params.id ? app.ask("get_target", { target_id: params.id }) : null]);
-    return { catalog, target, names: list.map((/** @type {any} */ each) => each.name).filter((/** @type {string} */ each) => each !== target?.name) };
+    const [catalog, list, read] = await Promise.all([
+      app.ask("get_catalog"), app.ask("list_targets"), params.id ? readSetting(app, "target", params.id) : { document: null, version: null }]);
+    const target = read.document;
+    if (params.id && !target) throw new Problem("not_found", words.target.gone);
+    return { catalog, target, version: read.version, names: list.map((/** @type {any} */ each) => each.name).filter((/** @type {string} */ each) => each !== target?.name) };
   },
   render: (screen) => {
-    const { catalog, target, names } = screen.data;
-    const form = formOf(screen, NAME, "target", () => startOf(catalog, target, names));
+    const { catalog, target, names, version } = screen.data;
+    const form = formOf(screen, NAME, "target", () => startOf(catalog, target, names), version);
     form.live = true;
-    form.after = () => validateSoon(screen);
+    form.after = () => judgeSoon(form, () => judge(screen), () => screen.app.draw());
     const all = fields(catalog, form.draft, names);
     const problems = problemsOf(form, all);
     const back = target ? `/targets/${target.id}` : "/targets";
     const chain = settings(catalog, form.draft);
-    const save = () => store(screen);
+    const about = { screen, name: NAME, form, fields: all, save: () => store(screen) };
     return html`
       <p><a href="/targets">${words.targets.title}</a>${target ? html` › <a href=${back}>${target.name}</a>` : nothing}</p>
       <h1>${target ? words.editor.change : words.targets.add}</h1>
-      <form class="panel form wide" novalidate @submit=${(/** @type {Event} */ event) => submit(event, { screen, name: NAME, form, fields: all, save })}>
+      <form class="panel form wide" novalidate @submit=${(/** @type {Event} */ event) => submit(event, about)}>
         ${inputs(screen, NAME, basics(catalog, form.draft, names), problems)}
         ${chain.length ? inputs(screen, NAME, [{ path: "settings", label: words.editor.settings, kind: "group", folded: true, fields: chain }], problems) : nothing}
         <section><h2>${words.target.checks}</h2>
           ${problems.checks && form.tried ? html`<p class="problem">${problems.checks}</p>` : nothing}
           ${repeat(kindsOf(catalog, form.draft), (kind) => kind, (kind) => check(screen, form, kind, problems))}
         </section>
-        <div class="stick">${buttons(screen, NAME, form, all, problems, back, words.save, verdict(screen, form, all, problems))}</div>
+        <div class="stick">${conflict({ ...about, read: target ? () => readSetting(screen.app, "target", target.id) : undefined, retry: () => attempt(about) })}
+          ${buttons(screen, NAME, form, all, problems, back, words.save, verdict(form, all, problems))}</div>
       </form>`;
   },
 };
@@ -64,54 +69,29 @@ function check(screen, form, kind, problems) {
   </div>`;
 }
 
-/** The word beside the buttons. @param {import("../screen.js").Screen} screen @param {import("../parts/form.js").Form} form @param {import("../logic/form.js").Field[]} all @param {Record<string, string>} problems */
-function verdict(screen, form, all, problems) {
-  if (screen.kept.judging) return html`<span class="dim">${words.form.checking}</span>`;
-  const [path, text] = Object.entries(problems)[0] ?? [];
-  if (path !== undefined) return html`<span class="dim">${words.form.notYet} ${told(all, form.draft, path, text)}</span>`;
-  return form.changed ? html`<span class="dim">${words.form.fits}</span>` : nothing;
-}
-
 /** @param {import("../screen.js").Screen} screen */
 function current(screen) {
   const { catalog, target, names } = screen.data;
-  return targetOf(catalog, screen.kept.forms[NAME].draft, names, target?.id ?? null);
+  const form = screen.kept.forms[NAME];
+  // Deleted meanwhile, and wanted all the same: a new one. It must not replace another by its name.
+  const { document, problems } = targetOf(catalog, form.draft, names, form.version === null ? null : target?.id ?? null);
+  return { document, problems, version: form.version };
 }
 
-/** Asks the database once the typing rests; an answer about what is no longer there is dropped. @param {import("../screen.js").Screen} screen */
-function validateSoon(screen) {
-  clearTimeout(screen.kept.pause);
-  const turn = (screen.kept.turn ?? 0) + 1;
-  Object.assign(screen.kept, { turn, judging: true, pause: setTimeout(() => validate(screen, turn), PAUSE_MS) });
-}
-
-/** @param {import("../screen.js").Screen} screen @param {number} turn */
-async function validate(screen, turn) {
-  const form = screen.kept.forms?.[NAME];
-  if (screen.closed || !form) return;
-  const { document: target, problems } = current(screen);
-  let refused = "";
-  try {
-    // What cannot be read here is said here; the database judges the rest.
-    refused = Object.keys(problems).length ? "" : (await screen.app.ask("validate_target", { target })).problem ?? "";
-  } catch (error) {
-    refused = /** @type {any} */ (error).kind === "refused" ? /** @type {Error} */ (error).message : "";
-  }
-  if (turn !== screen.kept.turn) return;
-  form.refused = refused;
-  screen.keep({ judging: false });
+/** What cannot be read here is said here; the database judges the rest. @param {import("../screen.js").Screen} screen */
+async function judge(screen) {
+  const { document, problems, version } = current(screen);
+  return Object.keys(problems).length ? "" : (await screen.app.ask("validate_target", { target: { ...document, version } })).problem ?? "";
 }
 
 /** @param {import("../screen.js").Screen} screen */
 async function store(screen) {
   const { app } = screen;
-  const { document: target } = current(screen);
-  clearTimeout(screen.kept.pause);
-  screen.keep({ turn: (screen.kept.turn ?? 0) + 1, judging: false });
-  // A new one must not replace another by its name.
-  const { problem } = await app.ask("validate_target", { target });
+  const { document, version } = current(screen);
+  // A new one must not replace another by its name; asked first, it is no error of the API.
+  const { problem } = await app.ask("validate_target", { target: { ...document, version } });
   if (problem) throw new Error(problem);
-  const saved = await app.ask("save_target", { target });
+  const saved = await app.ask("save_target", { target: { ...document, version } });
   forget(screen, NAME);
   app.say(words.form.saved(saved.name));
   await app.open(`/targets/${saved.id}`, { replace: true });

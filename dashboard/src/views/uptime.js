@@ -5,6 +5,7 @@ import { repeat } from "lit-html/directives/repeat.js";
 import { digits, duration, percent, quantity } from "../format.js";
 import { statusOfState } from "../logic/days.js";
 import { badge } from "../parts/badge.js";
+import { readSetting } from "../parts/conflict.js";
 import { days, legend } from "../parts/days.js";
 import { ask } from "../parts/dialog.js";
 import { empty } from "../parts/states.js";
@@ -72,12 +73,13 @@ function objectiveTable(screen, list) {
       <td class="number">${percent(each.availability_percent)}</td>
       <td class="number">${each.left_s == null ? "–" : html`${duration(Number(each.left_s))} <span class="dim">${each.left_percent == null ? "" : `${digits(Number(each.left_percent))} %`}</span>`}</td>
       <td>${WINDOWS_OF_BURN.filter((name) => name in (each.burn ?? {})).map((name) => /** @type {[string, any]} */ ([name, each.burn[name]])).map(([name, rate]) => html`<span class="dim">${name}</span> ${rate == null ? "–" : digits(Number(rate))} `)}</td>
-      <td>${screen.app.may("manage") && each.name ? html`<button @click=${() => edit(screen, each)}>${words.incident.edit}</button> <button class="danger" @click=${() => remove(screen, each)}>${words.uptime.remove}</button>` : nothing}</td>
+      <td>${screen.app.may("manage") && each.name ? html`<button @click=${() => edit(screen, each).catch((error) => screen.app.complain(error))}>${words.incident.edit}</button> <button class="danger" @click=${() => remove(screen, each)}>${words.uptime.remove}</button>` : nothing}</td>
     </tr>`)}</tbody></table></div>`;
 }
 
-/** @param {import("../screen.js").Screen} screen @param {any | null} objective */
-async function edit(screen, objective) {
+/** @param {import("../screen.js").Screen} screen @param {any | null} listed */
+async function edit(screen, listed) {
+  const { document: objective, version } = listed ? await readSetting(screen.app, "objective", listed.name) : { document: null, version: null };
   const labels = Object.entries(objective?.match?.labels ?? {}).map(([name, value]) => `${name}=${value}`).join(", ");
   const done = await ask({
     title: objective ? objective.name : words.uptime.addObjective,
@@ -92,7 +94,10 @@ async function edit(screen, objective) {
       { name: "burn_alerts", label: words.uptime.burnAlerts, type: "checkbox", value: String(objective?.burn_alerts ?? true) },
     ],
     act: words.save,
-    submit: (given) => screen.app.ask("save_objective", { objective: objectiveOf(given) }),
+    submit: (given) => screen.app.ask("save_objective", {
+      // Under another name it is another one.
+      objective: { ...objectiveOf(given), version: given.name.trim() === objective?.name ? version : null },
+    }),
   });
   if (done) await screen.refresh();
 }
