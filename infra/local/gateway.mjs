@@ -49,6 +49,19 @@ const app = new App({
 // authenticated and service_role. Hosted grants nothing, and then a missing grant would be seen there only.
 connection.rlsState = "active";
 
+// PostgREST says 413 where Postgres, or what reads the request for it, finds an argument too deep (SQLSTATE 54...); lite
+// says 500, as if something were broken. An error of code PGRST says itself how it is answered.
+const normalize = connection.normalizeDbError.bind(connection);
+connection.normalizeDbError = (thrown) => {
+  const error = normalize(thrown);
+  const tooDeep = error instanceof RangeError && /call stack/.test(error.message);
+  const code = tooDeep ? "54001" : error?.code;
+  if (!/^54/.test(code ?? "")) return error;
+  const message = tooDeep ? "stack depth limit exceeded: an argument is nested too deep" : error.message;
+  const said = { code, message, details: error.detail ?? null, hint: error.hint ?? null };
+  return Object.assign(new Error(JSON.stringify(said)), { code: "PGRST", detail: JSON.stringify({ status: 413, headers: {} }) });
+};
+
 // As hosted: any page may ask, because what it may do is in its token. (lite's answers leave out the header with the
 // token, and some of them the permission itself.)
 const answer = async (request, env) => {
