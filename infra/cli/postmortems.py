@@ -14,6 +14,8 @@ MARKED = re.compile(
     r"\s*<!-- watchkeeper: postmortem of (?P<incident_id>\S+), saved (?P<saved>.+?) -->[ \t]*(?:\n|$)"
 )
 
+READ = 200_000
+
 
 def marked(text: str, incident_id: str, saved_at: str | None) -> str:
     return f"{MARK.format(incident_id=incident_id, saved=saved_at or 'never')}\n{text}"
@@ -41,8 +43,10 @@ def need_newest(file: Path, mark: tuple[str, str] | None, incident: Json) -> Non
 
 
 def read(file: Path) -> str:
+    """Not more of it than the database would refuse anyhow: some files have no end."""
     try:
-        return file.read_text(encoding="utf-8-sig")
+        with file.open(encoding="utf-8-sig") as stream:
+            return stream.read(READ)
     except (OSError, UnicodeDecodeError) as error:
         raise NotThere(f"{file} cannot be read: {error}") from None
 

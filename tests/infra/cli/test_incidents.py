@@ -175,6 +175,12 @@ def test_who_has_not_read_what_was_saved_meanwhile_does_not_overwrite_it(
     assert kept.count("watchkeeper: postmortem of") == 1, "the first line is the file's, not the postmortem's"
 
 
+def test_a_file_without_an_end_is_not_read_to_it(run: Run, incident: str) -> None:
+    ran = run("incidents", "postmortem", incident, "--save", "/dev/zero")
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.startswith("refused: ")
+
+
 def test_a_postmortem_of_another_incident_is_not_saved_here(run: Run, incident: str, tmp_path: Path) -> None:
     file = tmp_path / "other.md"
     file.write_text(
