@@ -1,5 +1,6 @@
 """The one client of Supabase: a method per RPC of the database, with the RPC's name and arguments."""
 
+import json
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -23,6 +24,7 @@ UNREACHABLE_CODES = GATEWAY_CODES | POSTGREST_CODES | POSTGRES_CODES
 # A refusal starts with its argument: `results[3].samples[0].value: must be a finite number`.
 ARGUMENT = re.compile(r"([a-z_][\w-]*(?:\[\d+\]|\.[\w-]+)*): ")
 URL = re.compile(r"https?://[^/]")
+KEY = re.compile(r"[!-~]+")
 # Failures of which it is certain that the request never left: safe to repeat, whatever the call does.
 NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 
@@ -664,6 +666,8 @@ class Store:
             unreachable = StoreUnreachable("unreachable", self._redact(f"{function}: {_describe(error)}"))
             unreachable.never_sent = isinstance(error, NEVER_SENT)
             raise unreachable from None
+        except ValueError as error:
+            raise _unsendable(function, args, error) from error
 
     def _refused(self, function: str, error: APIError) -> StoreError:
         code = str(error.code or "")
@@ -681,9 +685,23 @@ def _client(url: str, key: str, http: httpx.Client) -> SyncPostgrestClient:
     """The part of supabase that calls RPCs. All of it takes twice as long to import, at every cold start."""
     if not URL.match(url):
         raise SettingsError("SUPABASE_URL", "must start with http:// or https://")
+    if not KEY.fullmatch(key):
+        raise SettingsError("SUPABASE_SECRET_KEY", "must be one word of plain ASCII")
     # As supabase's own client sends it. Retrying is decided here, per call; the library would sleep in a Lambda.
     headers = {"apikey": key, "Authorization": f"Bearer {key}"}
-    return SyncPostgrestClient(f"{url}/rest/v1", headers=headers, http_client=http, retry_enabled=False)
+    try:
+        return SyncPostgrestClient(f"{url}/rest/v1", headers=headers, http_client=http, retry_enabled=False)
+    except ValueError as error:
+        raise SettingsError("SUPABASE_URL", f"is no URL: {error}") from None
+
+
+def _unsendable(function: str, args: Json, error: ValueError) -> Exception:
+    """NaN, infinity and halves of characters are not JSON: no reply would say so, as nothing is sent."""
+    try:
+        json.dumps(args, allow_nan=False, ensure_ascii=False).encode()
+    except ValueError:
+        return StoreError("22P02", f"{function}: an argument is no JSON: {error}")
+    return error
 
 
 def _describe(error: httpx.HTTPError) -> str:

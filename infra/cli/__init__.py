@@ -78,12 +78,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
     except StoreError as error:
         return complain(f"refused: {error.message}", USAGE)
-    except (SettingsError, FileError, NotThere) as error:
-        return complain(str(error), USAGE)
     except BrokenPipeError:
         # `watchkeeper alerts | head` has seen enough; keep the interpreter from flushing into it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OK
+    except (SettingsError, FileError, NotThere, OSError) as error:
+        return complain(str(error), USAGE)
     except KeyboardInterrupt:
         return complain("interrupted", 130)
 

@@ -136,16 +136,19 @@ def heads(file: Path) -> list[Json]:
 
 
 def run_export(args: argparse.Namespace, store: Store, screen: Screen) -> int:
-    """The file is there when all of it is."""
-    part = args.output.with_name(f"{args.output.name}.part")
+    """The file is there when all of it is; what is there and no file, as a pipe, is written to."""
+    special = args.output.exists() and not args.output.is_file()
+    part = args.output if special else args.output.with_name(f"{args.output.name}.part")
     try:
         with part.open("w", encoding="utf-8", newline="") as stream:
             rows = write(args.format, entries(store, args.from_time, args.to_time), stream)
-        part.replace(args.output)
+        if not special:
+            part.replace(args.output)
     except OSError as error:
         raise NotThere(f"{args.output}: {error.strerror}") from None
     finally:
-        part.unlink(missing_ok=True)
+        if not special:
+            part.unlink(missing_ok=True)
     screen.line(f"{number(rows)} rows in {args.output}")
     return 0
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from infra.cli import postmortems
 from infra.cli.lists import add_group, full_id, short, show_json
 from infra.cli.names import NotThere
 from infra.cli.render import Screen, ago, clean, moment
@@ -232,40 +233,53 @@ def run_link(args: argparse.Namespace, store: Store, screen: Screen) -> int:
 
 def run_postmortem(args: argparse.Namespace, store: Store, screen: Screen) -> int:
     if args.save:
-        text = text_of(args.save)
-        return change(args, store, screen, lambda id_, version: store.save_postmortem(id_, text, version))
-    text = store.draft_postmortem(incident_id(store, args.id)) if args.draft else kept(store, args.id)
+        return keep_postmortem(args, store, screen)
+    text = drafted(store, args.id) if args.draft else kept(store, args.id)
     if args.output:
-        write(args.output, text)
+        postmortems.write(args.output, text)
     else:
         for line in text.splitlines():
             screen.line(clean(line))
     return 0
 
 
+def drafted(store: Store, given: str) -> str:
+    id_ = incident_id(store, given)
+    return postmortems.marked(store.draft_postmortem(id_), id_, None)
+
+
 def kept(store: Store, given: str) -> str:
-    if postmortem := read(store, given).get("postmortem"):
-        return str(postmortem)
+    incident = read(store, given)
+    if incident.get("postmortem"):
+        return postmortems.marked(incident["postmortem"], incident["id"], incident["postmortem_updated_at"])
     raise NotThere("it has no postmortem yet; --draft prints one to begin with, --save FILE keeps yours")
 
 
-def write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text)
-    except OSError as error:
-        raise NotThere(f"{path} cannot be written: {error}") from None
+def keep_postmortem(args: argparse.Namespace, store: Store, screen: Screen) -> int:
+    """The file then follows what it has become, so that it can be edited and saved again."""
+    text, mark = postmortems.unmarked(postmortems.read(args.save))
 
+    def save(id_: str, version: int) -> Json:
+        return store.save_postmortem(id_, text, version)
 
-def text_of(path: Path) -> str:
-    try:
-        return path.read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        raise NotThere(f"{path} cannot be read: {error}") from None
-
-
-def change(args: argparse.Namespace, store: Store, screen: Screen, make: Callable[[str, int], Json]) -> int:
-    """Changes what was just read; if somebody was quicker, theirs stands and is told."""
     incident = read(store, args.id)
+    postmortems.need_newest(args.save, mark, incident)
+    code = change(args, store, screen, save, incident)
+    saved = store.get_incident(incident["id"])
+    if saved.get("postmortem") == text:
+        postmortems.write(args.save, postmortems.marked(text, saved["id"], saved["postmortem_updated_at"]))
+    return code
+
+
+def change(
+    args: argparse.Namespace,
+    store: Store,
+    screen: Screen,
+    make: Callable[[str, int], Json],
+    incident: Json | None = None,
+) -> int:
+    """Changes what was just read; if somebody was quicker, theirs stands and is told."""
+    incident = incident or read(store, args.id)
     try:
         return tell(make(incident["id"], incident["version"]), screen)
     except StoreError as error:

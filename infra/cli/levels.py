@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from infra.cli.lists import add_group, show_json
-from infra.cli.names import NotThere
+from infra.cli.names import need_watched
 from infra.cli.render import Screen, clean
 from infra.cli.report import chosen_match, chosen_span, moment, pair
 from watchkeeper.store import Store
@@ -107,10 +107,9 @@ def budget(line: Json) -> str:
 def run_sla(args: argparse.Namespace, store: Store, screen: Screen) -> int:
     begins, ends = chosen_span(args)
     found = store.get_sla_report(begins.isoformat(), ends.isoformat(), chosen_match(args), args.objective)
+    need_watched(store, chosen_match(args), found["targets"])
     if args.json:
         show_json(found, screen)
-    elif not found["targets"] and chosen_match(args):
-        raise NotThere("no target that fits was watched in this time; see `watchkeeper targets list`")
     else:
         show_report(found, screen)
     return int(found["totals"]["met"] is False)

@@ -50,7 +50,7 @@ def setting(text: str) -> tuple[str, object]:
         raise argparse.ArgumentTypeError(f"{name} {unknown(name, list(SECTION_OF))}")
     try:
         return name, None if value == "none" else json.loads(value)
-    except ValueError:
+    except (ValueError, RecursionError):
         return name, value
 
 

@@ -49,6 +49,22 @@ const app = new App({
 // authenticated and service_role. Hosted grants nothing, and then a missing grant would be seen there only.
 connection.rlsState = "active";
 
+// PostgREST says 413 where Postgres finds an argument too deep (SQLSTATE 54...) and 400 where 1e400 is no time or text;
+// lite, and the driver before Postgres is asked, say 500, as if something were broken. An error of code PGRST says itself
+// how it is answered.
+const answered = (status, code, message) => {
+  const said = JSON.stringify({ code, message, details: null, hint: null });
+  return Object.assign(new Error(said), { code: "PGRST", detail: JSON.stringify({ status, headers: {} }) });
+};
+const normalize = connection.normalizeDbError.bind(connection);
+connection.normalizeDbError = (thrown) => {
+  const error = normalize(thrown);
+  const tooDeep = error instanceof RangeError && /call stack/.test(error.message);
+  if (error?.code === "ERR_INVALID_ARG_TYPE") return answered(400, "22P02", "invalid input: a number is out of range");
+  if (tooDeep) return answered(413, "54001", "stack depth limit exceeded: an argument is nested too deep");
+  return /^54/.test(error?.code ?? "") ? answered(413, error.code, error.message) : error;
+};
+
 // As hosted: any page may ask, because what it may do is in its token. (lite's answers leave out the header with the
 // token, and some of them the permission itself.)
 const answer = async (request, env) => {

@@ -39,6 +39,7 @@ TABLES: dict[str, dict[str, tuple[str, ...]]] = {
     "watchkeeper.incident_entries": {},
     "watchkeeper.incident_settings": {},
     "watchkeeper.ladders": {},
+    "watchkeeper.last_looks": {},
     "watchkeeper.latest_values": {},
     "watchkeeper.maintenance_clock": {},
     "watchkeeper.maintenance_spans": {},

@@ -35,6 +35,7 @@ NOT_SETTINGS = {
     "watchkeeper.check_states",
     "watchkeeper.deliveries",
     "watchkeeper.ladders",
+    "watchkeeper.last_looks",
     "watchkeeper.latest_values",
     "watchkeeper.maintenance_clock",
     "watchkeeper.maintenance_spans",

@@ -212,7 +212,21 @@ def test_a_reply_of_another_shape_is_an_error_not_an_empty_list(body: httpx.Resp
         api.store().get_system_health_summary()
 
 
-@pytest.mark.parametrize("url", ["", "ftp://x", "x.supabase.co"])
+@pytest.mark.parametrize("argument", [float("nan"), float("inf"), "\udcff"])
+def test_what_is_no_json_is_refused_and_not_sent(argument: object) -> None:
+    api = Api()
+    with pytest.raises(StoreError, match="apply_config: an argument is no JSON: ") as caught:
+        api.store().apply_config({"settings": argument})
+    assert (caught.value.code, api.requests) == ("22P02", [])
+
+
+@pytest.mark.parametrize("key", ["", "two words", "schlüssel", "line\nline"])
+def test_a_key_that_no_header_takes_names_the_setting(key: str) -> None:
+    with pytest.raises(SettingsError, match="SUPABASE_SECRET_KEY"):
+        Store("https://x.supabase.co", key)
+
+
+@pytest.mark.parametrize("url", ["", "ftp://x", "x.supabase.co", "http://[::1"])
 def test_a_wrong_url_names_the_setting(url: str) -> None:
     with pytest.raises(SettingsError, match="SUPABASE_URL"):
         Store(url, KEY)

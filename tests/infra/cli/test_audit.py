@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -168,3 +169,18 @@ def test_a_file_that_cannot_be_written_is_a_mistake(command: Command, tmp_path: 
     command.rpcs.answers["export_audit_log"] = lambda _: {"rows": [], "next_seq": None}
     ran = command("audit", "export", "-o", str(tmp_path / "no" / "audit.csv"))
     assert (ran.code, "No such file" in ran.err) == (2, True)
+
+
+def test_a_pipe_is_written_to_and_stays_one(command: Command, tmp_path: Path) -> None:
+    """A file is put in place of what was there; in place of /dev/null, that would harm the whole machine."""
+    pages(command, entry())
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDWR | os.O_NONBLOCK)
+    try:
+        ran = command("audit", "export", "--format", "jsonl", "-o", str(pipe))
+        assert (ran.code, json.loads(os.read(reader, 10_000))["seq"]) == (0, 1)
+    finally:
+        os.close(reader)
+    assert pipe.is_fifo()
+    assert list(tmp_path.iterdir()) == [pipe]

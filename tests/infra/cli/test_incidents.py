@@ -146,6 +146,51 @@ def test_a_postmortem_is_drafted_saved_and_read(run: Run, incident: str, tmp_pat
     assert "postmortem" in run("incidents", "show", incident).out
 
 
+def test_who_has_not_read_what_was_saved_meanwhile_does_not_overwrite_it(
+    run: Run, incident: str, tmp_path: Path
+) -> None:
+    ann, ben, plain = (tmp_path / name for name in ("ann.md", "ben.md", "plain.md"))
+    for file in (ann, ben):
+        run("incidents", "postmortem", incident, "--draft", "-o", str(file))
+        file.write_text(file.read_text() + f"- {file.name}\n")
+    plain.write_bytes(b"\xef\xbb\xbf# Mine\r\n")
+    assert run("incidents", "postmortem", incident, "--save", str(ann)).code == 0
+    run("incidents", "note", incident, "what else happens to the incident is no edit")
+    ann.write_text(ann.read_text() + "- again\n")
+    assert run("incidents", "postmortem", incident, "--save", str(ann)).code == 0
+
+    for file in (ben, plain):
+        typed = file.read_bytes()
+        ran = run("incidents", "postmortem", incident, "--save", str(file))
+        assert (ran.code, ran.out) == (2, "")
+        assert ran.err.startswith("nothing was saved: ")
+        assert f"`watchkeeper incidents postmortem {incident} -o OTHER.md`" in ran.err
+        assert file.read_bytes() == typed
+    merged = tmp_path / "other.md"
+    run("incidents", "postmortem", incident, "-o", str(merged))
+    merged.write_text(merged.read_text() + "- ben.md\n")
+    assert run("incidents", "postmortem", incident, "--save", str(merged)).code == 0
+    kept = run("incidents", "postmortem", incident).out
+    assert kept.endswith("- ann.md\n- again\n- ben.md\n")
+    assert kept.count("watchkeeper: postmortem of") == 1, "the first line is the file's, not the postmortem's"
+
+
+def test_a_file_without_an_end_is_not_read_to_it(run: Run, incident: str) -> None:
+    ran = run("incidents", "postmortem", incident, "--save", "/dev/zero")
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.startswith("refused: ")
+
+
+def test_a_postmortem_of_another_incident_is_not_saved_here(run: Run, incident: str, tmp_path: Path) -> None:
+    file = tmp_path / "other.md"
+    file.write_text(
+        "<!-- watchkeeper: postmortem of ffffffff-0000-4000-8000-000000000000, saved never -->\n# Why\n"
+    )
+    ran = run("incidents", "postmortem", incident, "--save", str(file))
+    assert (ran.code, ran.out) == (2, "")
+    assert "about another incident, ffffffff" in ran.err
+
+
 def test_a_file_that_is_none_is_said_so(run: Run, incident: str, tmp_path: Path) -> None:
     missing = run("incidents", "postmortem", incident, "--save", str(tmp_path / "none.md"))
     assert (missing.code, "cannot be read" in missing.err) == (2, True)

@@ -1,5 +1,6 @@
 """Error budgets, service levels and closed months, as an operator reads them."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -121,9 +122,41 @@ def test_a_time_that_is_not_over_says_so(command: Command) -> None:
 def test_a_group_that_nothing_is_in_is_no_answer(command: Command) -> None:
     command.rpcs.answers["get_sla_report"] = lambda _: {**report(), "targets": []}
     assert command("sla").code == 0
-    ran = command("sla", "--target", "nod")
-    assert (ran.code, ran.out) == (2, "")
-    assert "no target that fits was watched in this time" in ran.err
+    for words in ((), ("--json",)):
+        ran = command("sla", "--label", "team=cor", *words)
+        assert (ran.code, ran.out) == (2, "")
+        assert "no target that fits was watched in this time" in ran.err
+
+
+@pytest.mark.parametrize("words", [("sla",), ("sla", "--json"), ("report",), ("reports", "request")])
+@pytest.mark.parametrize(
+    ("named", "said"),
+    [
+        (("--target", "nod"), 'no target named "nod" was watched in this time; did you mean "node"?\n'),
+        (
+            ("--target", "node", "--target", "x"),
+            'no target named "x" was watched in this time; see `watchkeeper targets list`\n',
+        ),
+        (("--network", "mian"), 'no network named "mian" was watched in this time; did you mean "main"?\n'),
+    ],
+)  # fmt: skip
+def test_a_name_that_nothing_has_is_said_and_nothing_is_made(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...],
+    named: tuple[str, ...], said: str,
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    command.rpcs.answers["list_targets"] = lambda _: [
+        {"name": "node", "network": "main"},
+        {"name": "web", "network": None},
+    ]
+    command.rpcs.answers["get_sla_report"] = lambda _: {
+        **report(),
+        "targets": [{"name": "node", "network": "main"}],
+    }
+    ran = command(*words, *named)
+    assert (ran.code, ran.out, ran.err) == (2, "", said)
+    assert list(tmp_path.iterdir()) == []
+    assert command.rpcs.called("request_report") == []
 
 
 def test_half_a_time_is_refused(command: Command) -> None:

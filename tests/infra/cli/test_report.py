@@ -70,6 +70,10 @@ def test_what_it_is_about_is_asked_of_the_database(command: Command) -> None:
         "--objective",
         "gold",
     )
+    command.rpcs.answers["get_sla_report"] = lambda _: {
+        **FIGURES,
+        "targets": [{"name": "n1", "network": "main"}],
+    }
     assert command("report", *OCTOBER, *words, "--title", "Zoë's", "-o", "x.html").code == 0
     (args,) = command.rpcs.called("get_sla_report")
     assert args == {

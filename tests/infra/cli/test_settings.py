@@ -1,9 +1,11 @@
 """The settings of which there is one, as an operator sees and changes them."""
 
+import errno
 import json
 
 import pytest
 
+from infra.cli.render import Screen
 from infra.cli.settings import SECTION_OF, WORDS
 from tests.handlers.doubles import Json, refusal
 from tests.infra.cli.conftest import Command
@@ -81,3 +83,20 @@ def test_a_value_that_the_database_refuses_is_told(command: Command) -> None:
     assert (ran.code, ran.err) == (2, f"refused: {said}\n")
     (sent,) = command.rpcs.called("apply_config")
     assert sent["config"] == {"delivery_settings": {"storm_alerts": "many"}}
+
+
+def test_a_value_that_no_parser_takes_is_a_word(command: Command) -> None:
+    deep = "[" * 100_000
+    command.rpcs.answers["apply_config"] = lambda _: refusal("22023", "is no number")
+    assert command("settings", "set", f"storm_alerts={deep}").code == 2
+    (sent,) = command.rpcs.called("apply_config")
+    assert sent["config"] == {"delivery_settings": {"storm_alerts": deep}}
+
+
+def test_a_disk_that_is_full_is_no_traceback(stored: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Screen, "table", full)
+    ran = stored("settings")
+    assert (ran.code, ran.err) == (2, "[Errno 28] No space left on device\n")

@@ -10,7 +10,8 @@ from tests.support.parts import Api, Database
 
 ECHO = """
 create function public.echo(value jsonb) returns text language sql as $$ select jsonb_typeof(value) $$;
-grant execute on function public.echo(jsonb) to anon;
+create function public.echo_names(names text[]) returns integer language sql as $$ select cardinality(names) $$;
+grant execute on function public.echo(jsonb), public.echo_names(text[]) to anon;
 """
 
 
@@ -28,6 +29,33 @@ def echo(stack: Stack, api: Api, database: Database) -> Api:
 @pytest.mark.parametrize(("value", "kind"), [({"a": 1}, "object"), ([1], "array"), ("text", "string")])
 def test_json_arguments_arrive_as_what_they_were(echo: Api, value: object, kind: str) -> None:
     assert echo.call("echo", value=value).json() == kind
+
+
+@pytest.mark.parametrize(
+    ("function", "argument", "depth", "status"),
+    [
+        ("echo", "value", 500, 200),
+        ("echo_names", "names", 6, 200),
+        ("echo_names", "names", 7, 413),
+        ("echo", "value", 200_000, 413),
+    ],
+)
+def test_what_is_nested_too_deep_is_the_callers_fault(
+    echo: Api, function: str, argument: str, depth: int, status: int
+) -> None:
+    body = f'{{"{argument}": {"[" * depth}"a"{"]" * depth}}}'
+    headers = {"apikey": echo.publishable_key, "content-type": "application/json"}
+    reply = httpx.post(f"{echo.url}/rest/v1/rpc/{function}", content=body, headers=headers)
+    assert reply.status_code == status, reply.text
+    if status == 413:
+        assert reply.json()["code"].startswith("54")
+        assert "exceed" in reply.json()["message"]
+
+
+def test_a_number_that_is_none_is_the_callers_fault(echo: Api) -> None:
+    headers = {"apikey": echo.publishable_key, "content-type": "application/json"}
+    reply = httpx.post(f"{echo.url}/rest/v1/rpc/echo_names", content='{"names": 1e400}', headers=headers)
+    assert (reply.status_code, reply.json()["code"]) == (400, "22P02")
 
 
 def test_a_request_without_a_key_is_nobody(api: Api) -> None:
