@@ -83,16 +83,22 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  #
     tasks: list[Task] = []
     for message in event["Records"]:
         try:
-            tasks += readable(unpack(message["body"])[1])
+            walk = {"correlation_id": telemetry.correlation([message["body"]])}
+            tasks += readable({**task, **walk} for task in unpack(message["body"])[1])
         except ValueError as error:
             logger.warning("message cannot be read", extra={"id": message["messageId"], "why": str(error)})
             unreadable.append(message["messageId"])
     runs = run_fresh(tasks)
-    recording = record_results([result.to_json() for task, result in runs if task.probe_id is None])
+    recording = record_results([to_json(task, result) for task, result in runs if task.probe_id is None])
     safe = recording.error is None or spooled(recording.left, recording.error)
     if not safe or not settle_probes(runs):
         return failures(message["messageId"] for message in event["Records"])
     return failures(unreadable)
+
+
+def to_json(task: Task, result: CheckResult) -> Json:
+    """With the walk it is a part of, so that the ledger names it as the logs do."""
+    return result.to_json() | ({"correlation_id": task.correlation_id} if task.correlation_id else {})
 
 
 def readable(tasks: Iterable[Json]) -> list[Task]:
