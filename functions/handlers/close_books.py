@@ -26,7 +26,8 @@ def settings() -> BooksSettings:
 @cache
 def store() -> Store:
     settings = Settings.from_env()
-    return Store(settings.supabase_url, settings.supabase_secret_key)
+    key = telemetry.hide(settings.supabase_secret_key)
+    return Store(settings.supabase_url, key, newer_key=telemetry.hiding(settings.newer_key))
 
 
 @cache

@@ -44,7 +44,8 @@ def delivery_settings() -> DeliverySettings:
 @cache
 def outbox() -> Outbox:
     key = telemetry.hide(settings().supabase_secret_key)
-    return Store(settings().supabase_url, key, patience_s=PATIENCE_S)
+    newer = telemetry.hiding(settings().newer_key)
+    return Store(settings().supabase_url, key, patience_s=PATIENCE_S, newer_key=newer)
 
 
 @cache

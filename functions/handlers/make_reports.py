@@ -34,7 +34,8 @@ class Taken(Exception):  # noqa: N818 - no failure: somebody else makes it now
 @cache
 def store() -> Store:
     settings = Settings.from_env()
-    return Store(settings.supabase_url, settings.supabase_secret_key)
+    key = telemetry.hide(settings.supabase_secret_key)
+    return Store(settings.supabase_url, key, newer_key=telemetry.hiding(settings.newer_key))
 
 
 @cache

@@ -18,7 +18,8 @@ logger = telemetry.logger("prune_history")
 @cache
 def store() -> Store:
     settings = Settings.from_env()
-    return Store(settings.supabase_url, settings.supabase_secret_key)
+    key = telemetry.hide(settings.supabase_secret_key)
+    return Store(settings.supabase_url, key, newer_key=telemetry.hiding(settings.newer_key))
 
 
 @logger.inject_lambda_context

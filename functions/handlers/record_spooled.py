@@ -31,7 +31,8 @@ meter = telemetry.Meter("record_spooled")
 def store() -> Store:
     settings = Settings.from_env()
     key = telemetry.hide(settings.supabase_secret_key)
-    return Store(settings.supabase_url, key, patience_s=PATIENCE_S)
+    newer = telemetry.hiding(settings.newer_key)
+    return Store(settings.supabase_url, key, patience_s=PATIENCE_S, newer_key=newer)
 
 
 @cache

@@ -59,7 +59,8 @@ def sqs() -> "SQSClient":
 @cache
 def store() -> Store:
     key = telemetry.hide(settings().supabase_secret_key)
-    return Store(settings().supabase_url, key, patience_s=PATIENCE_S)
+    newer = telemetry.hiding(settings().newer_key)
+    return Store(settings().supabase_url, key, patience_s=PATIENCE_S, newer_key=newer)
 
 
 @cache

@@ -41,7 +41,8 @@ def notify_queue_url() -> str | None:
 @cache
 def store() -> Store:
     key = telemetry.hide(settings().supabase_secret_key)
-    return Store(settings().supabase_url, key, patience_s=PATIENCE_S)
+    newer = telemetry.hiding(settings().newer_key)
+    return Store(settings().supabase_url, key, patience_s=PATIENCE_S, newer_key=newer)
 
 
 @cache

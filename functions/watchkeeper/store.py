@@ -9,6 +9,7 @@ import httpx
 from postgrest import APIError, SyncPostgrestClient
 
 from watchkeeper.errors import SettingsError, StoreError
+from watchkeeper.keys import Key
 
 Json = dict[str, Any]
 
@@ -42,16 +43,18 @@ class Store:
         key: str,
         *,
         patience_s: float = 15.0,
+        newer_key: Callable[[], str] | None = None,
         transport: httpx.BaseTransport | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._key = key
+        """`newer_key`: reads the key anew; asked when the API refuses the one that is known."""
+        self._key = Key(key, newer_key)
         self._patience_s = patience_s
         self._sleep = sleep
         # No redirects: httpx would take the apikey header along to wherever it is sent.
-        http = httpx.Client(timeout=TIMEOUT, transport=transport, follow_redirects=False)
+        http = httpx.Client(timeout=TIMEOUT, transport=transport, follow_redirects=False, auth=self._key)
         self._http = http
-        self._client = _client(url, key, http)
+        self._client = _client(url, http)
 
     def __repr__(self) -> str:
         return f"Store({str(self._client.base_url)!r})"
@@ -666,16 +669,17 @@ class Store:
         return StoreError(code, message, named[1] if named else None)
 
     def _redact(self, text: str) -> str:
-        return text.replace(self._key, "[key]")
+        for key in self._key.known:
+            text = text.replace(key, "[key]")
+        return text
 
 
-def _client(url: str, key: str, http: httpx.Client) -> SyncPostgrestClient:
+def _client(url: str, http: httpx.Client) -> SyncPostgrestClient:
     """The part of supabase that calls RPCs. All of it takes twice as long to import, at every cold start."""
     if not URL.match(url):
         raise SettingsError("SUPABASE_URL", "must start with http:// or https://")
-    # As supabase's own client sends it. Retrying is decided here, per call; the library would sleep in a Lambda.
-    headers = {"apikey": key, "Authorization": f"Bearer {key}"}
-    return SyncPostgrestClient(f"{url}/rest/v1", headers=headers, http_client=http, retry_enabled=False)
+    # Retrying is decided here, per call; the library would sleep in a Lambda.
+    return SyncPostgrestClient(f"{url}/rest/v1", http_client=http, retry_enabled=False)
 
 
 def _describe(error: httpx.HTTPError) -> str:

@@ -46,6 +46,11 @@ def hide(secret: str) -> str:
     return secret
 
 
+def hiding(read: Callable[[], str] | None) -> Callable[[], str] | None:
+    """As `read`, but no log line shows what it returns."""
+    return read and (lambda: hide(read()))
+
+
 class Formatter(LambdaPowertoolsFormatter):
     """JSON lines that show no secret and not all of what is long."""
 

@@ -131,7 +131,10 @@ def test_each_delivery_is_logged_in_the_name_of_its_own_walk(
     found["deliveries"][0]["correlation_id"] = "tick-1"
     work(Ledger([found, unknown]))
     told = [vars(record) for record in caplog.records if record.message == "delivered"]
-    assert {line["delivery_id"][-1]: line.get("correlation_id") for line in told} == {"1": "tick-1", "2": None}
+    assert {line["delivery_id"][-1]: line.get("correlation_id") for line in told} == {
+        "1": "tick-1",
+        "2": None,
+    }
 
 
 def test_it_claims_until_nothing_is_left(work: Work) -> None:

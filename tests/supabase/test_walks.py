@@ -26,7 +26,9 @@ def test_the_ledger_names_the_tick(world: World) -> None:
     alert = only(world.alerts())
     assert alert["correlation_id"] == "tick-1"
     assert deliveries(world) == [("trigger", "tick-1")]
-    assert world.db.values("select correlation_id from watchkeeper.runs where outcome is not null") == ["tick-1"]
+    assert world.db.values("select correlation_id from watchkeeper.runs where outcome is not null") == [
+        "tick-1"
+    ]
     (message,) = world.claim(6)
     assert message["deliveries"][0]["correlation_id"] == "tick-1", "for the log of who sends it"
     world.settle(7, [message])
@@ -63,7 +65,9 @@ def test_what_comes_by_rpc_has_none(world: World) -> None:
     with world.db.connection.transaction():
         world.target()
         down(world, 0, "tick-1")
-        world.db.rpc("record_system_metric", metric_name_param="x", metric_value_param=1, severity_param="critical")
+        world.db.rpc(
+            "record_system_metric", metric_name_param="x", metric_value_param=1, severity_param="critical"
+        )
         world.db.rpc("send_test", channel="chat")
     assert {alert["alert_type"]: alert["correlation_id"] for alert in world.alerts()} == {
         "endpoint_unreachable": "tick-1",

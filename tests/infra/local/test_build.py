@@ -18,7 +18,7 @@ LIBRARIES = {
     "annotated_types", "aws_lambda_powertools", "deprecation", "httpx", "idna", "multidict", "packaging",
     "postgrest", "propcache", "pydantic", "pydantic_core", "typing_extensions", "typing_inspection", "yarl",
 }  # fmt: skip
-COMMON = {"errors", "model", "redact", "settings", "store", "telemetry"}
+COMMON = {"errors", "keys", "model", "redact", "settings", "store", "telemetry"}
 CALLS = COMMON | {"addresses", "aws", "http", "protocols", "text", "threads"}
 # Of our own, what each handler imports before it knows what there is to do.
 PARTS = {
