@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from watchkeeper import aws, telemetry
+from watchkeeper import aws, faults, telemetry
 from watchkeeper.deliver import Access, Outbox, deliver
 from watchkeeper.errors import StoreError
 from watchkeeper.model import Settlement
@@ -66,6 +66,7 @@ def runner() -> asyncio.Runner:
 
 @logger.inject_lambda_context
 @meter.told
+@faults.reporting(logger)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Entry point. The messages say nothing: the table knows. If it cannot be asked, the nudge comes again."""
     logger.set_correlation_id(telemetry.correlation(r["body"] for r in event.get("Records", [])))

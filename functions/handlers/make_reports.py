@@ -10,7 +10,7 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from watchkeeper import aws, telemetry
+from watchkeeper import aws, faults, telemetry
 from watchkeeper.errors import StoreError
 from watchkeeper.report_names import file_name, media_type
 from watchkeeper.settings import ReportSettings, Settings
@@ -45,6 +45,7 @@ def shelf() -> "Shelf":
 
 @logger.inject_lambda_context
 @meter.told
+@faults.reporting(logger)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:  # noqa: ARG001 - AWS passes both
     """Entry point. What there is no time for, the next minute takes."""
     outcomes: dict[str, int] = {}

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import ValidationError
 
-from watchkeeper import aws, telemetry
+from watchkeeper import aws, faults, telemetry
 from watchkeeper.errors import SettingsError, StoreError
 from watchkeeper.model import CheckResult, Task
 from watchkeeper.queues import nudge, pack_results, send, unpack
@@ -76,6 +76,7 @@ def runner() -> asyncio.Runner:
 
 @logger.inject_lambda_context
 @meter.told
+@faults.reporting(logger)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001 - AWS passes both
     """Entry point. A message that nobody can read fails alone. If results can neither be recorded nor kept, all
     messages come again."""
