@@ -107,3 +107,69 @@ language sql stable set search_path = '' as $$
     group by d.lease_id, c.id
   ) as m
 $$;
+
+-- One grid ------------------------------------------------------------------------------------------------------------
+
+-- Checks that fall due in the same second share a message and an invocation; saved at different moments they would each
+-- pay for their own. So every check falls due on one grid, of at most 15 s, that its interval is a multiple of.
+create function watchkeeper.grid_s(interval_s integer) returns integer
+language sql immutable set search_path = '' as $$
+  select gcd(interval_s, 15)
+$$;
+
+-- The newest moment on the grid that is not after this one.
+create function watchkeeper.on_grid(moment timestamptz, interval_s integer) returns timestamptz
+language sql immutable set search_path = '' as $$
+  select to_timestamp(floor(extract(epoch from moment) / watchkeeper.grid_s(interval_s)) * watchkeeper.grid_s(interval_s))
+$$;
+
+-- As in 000400, but what is beside the grid (just saved, asked for by somebody, from before there was one) comes to it: its
+-- slot is the one that has just begun, unless that one or a newer one was claimed; then the next one is, a little early once.
+create or replace function watchkeeper.claim_slots(at timestamptz, horizon_s integer, most integer) returns jsonb
+language sql security definer set search_path = '' as $$
+  with due as (
+    select c.id, c.interval_s,
+      case when exists (select from watchkeeper.runs as r where r.check_id = c.id and r.due_at >= s.on_grid) then s.slot else s.on_grid end as first_at
+    from watchkeeper.checks as c
+    cross join lateral (select f as slot, watchkeeper.on_grid(f, c.interval_s) as on_grid
+      from watchkeeper.first_slot(c.next_due_at, c.interval_s, at) as f) as s
+    where c.enabled
+      and c.next_due_at < at + make_interval(secs => horizon_s)
+      and exists (select from watchkeeper.targets as t where t.id = c.target_id and not t.paused)
+    order by c.next_due_at, c.id
+    limit most
+    for no key update of c skip locked
+  ),
+  slots as (
+    select d.id, d.interval_s, s.due_at
+    from due as d
+    cross join generate_series(0, (horizon_s - 1) / d.interval_s + 1) as n
+    cross join lateral (
+      select case n when 0 then d.first_at
+        else watchkeeper.on_grid(d.first_at + make_interval(secs => d.interval_s), d.interval_s) + make_interval(secs => (n - 1) * d.interval_s)
+        end as due_at
+    ) as s
+    where s.due_at < at + make_interval(secs => horizon_s)
+  ),
+  moved as (
+    update watchkeeper.checks as c
+    set next_due_at = watchkeeper.on_grid(s.last_at + make_interval(secs => s.interval_s), s.interval_s)
+    from (select id, interval_s, max(due_at) as last_at from slots group by id, interval_s) as s
+    where c.id = s.id
+  ),
+  claimed as (
+    insert into watchkeeper.runs (check_id, due_at, claimed_at)
+    select s.id, s.due_at, at from slots as s
+    on conflict do nothing
+    returning check_id, due_at
+  )
+  select coalesce(jsonb_agg(jsonb_build_object(
+    'check_id', c.id, 'target_id', t.id, 'target', t.name, 'kind', c.kind, 'due_at', r.due_at,
+    'delay_s', greatest(0, extract(epoch from r.due_at - at)),
+    'interval_s', c.interval_s, 'timeout_s', c.timeout_s, 'chain', t.chain, 'network', t.network,
+    'endpoint', t.endpoint, 'settings', t.settings, 'params', c.params
+  ) order by r.due_at, c.id), '[]')
+  from claimed as r
+  join watchkeeper.checks as c on c.id = r.check_id
+  join watchkeeper.targets as t on t.id = c.target_id
+$$;
