@@ -131,8 +131,8 @@ language sql security definer set search_path = '' as $$
     select c.id, c.interval_s,
       case when exists (select from watchkeeper.runs as r where r.check_id = c.id and r.due_at >= s.on_grid) then s.slot else s.on_grid end as first_at
     from watchkeeper.checks as c
-    cross join lateral (select f as slot, watchkeeper.on_grid(f, c.interval_s) as on_grid
-      from watchkeeper.first_slot(c.next_due_at, c.interval_s, at) as f) as s
+    cross join lateral (select watchkeeper.first_slot(c.next_due_at, c.interval_s, at) as slot,
+      watchkeeper.first_slot(watchkeeper.on_grid(c.next_due_at, c.interval_s), c.interval_s, at) as on_grid) as s
     where c.enabled
       and c.next_due_at < at + make_interval(secs => horizon_s)
       and exists (select from watchkeeper.targets as t where t.id = c.target_id and not t.paused)

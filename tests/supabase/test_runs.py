@@ -202,7 +202,7 @@ def test_targets_saved_at_different_moments_fall_due_together(world: World) -> N
     assert {task["kind"] for task in first if task["delay_s"] == 0} == set(INTERVALS), (
         "nobody waits for the grid"
     )
-    assert set(slots(world, first, "p2p")) == set(range(0, 91, 15))
+    assert set(slots(world, first, "p2p")) == set(range(15, 91, 15))
     world.tick(90)
     due = slots(world, world.tick(150), "p2p")
     assert set(due) == {150, 165, 180, 195}
@@ -219,6 +219,13 @@ def test_a_check_from_before_the_grid_comes_to_it_without_a_gap_or_a_repeat(worl
     )  # fmt: skip
     due = [at for n in range(5) for at in slots(world, world.tick(60 * n + 1), "p2p")]
     assert due == list(range(0, 301, 30))
+
+
+def test_what_was_saved_just_before_a_slot_is_late_for_one_look_only(world: World) -> None:
+    world.db.run(
+        "select watchkeeper.save_target(%s, %s)", a_target(checks={"p2p": {"interval_s": 30}}), world.at(14.9)
+    )
+    assert slots(world, world.tick(60.5), "p2p") == [60, 90, 120]
 
 
 def test_run_check_now_is_at_once_and_the_grid_goes_on(world: World) -> None:
