@@ -47,7 +47,7 @@ bench: ## measure; prints figures, asserts nothing
 
 cost: ## what a month costs on AWS; make cost TARGETS_N=100 INTERVAL=30 CHECKS=4
 	@$(BOOTSTRAP)
-	@$(RUN) infra.cost --targets $(or $(TARGETS_N),100) --interval-s $(or $(INTERVAL),30) --checks $(or $(CHECKS),1) --seconds $(or $(SECONDS_N),6)
+	@$(RUN) infra.cost --targets $(or $(TARGETS_N),100) --interval-s $(or $(INTERVAL),30) --checks $(or $(CHECKS),1) --seconds $(or $(SECONDS_N),30)
 
 package: ## the zip of all functions, for arm64 or ARCH=x86_64, as dist/functions.zip
 	@$(BOOTSTRAP)

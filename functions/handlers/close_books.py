@@ -8,7 +8,7 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from watchkeeper import aws, telemetry
+from watchkeeper import aws, faults, telemetry
 from watchkeeper.settings import BooksSettings, Settings
 from watchkeeper.store import Json, Store
 
@@ -26,7 +26,8 @@ def settings() -> BooksSettings:
 @cache
 def store() -> Store:
     settings = Settings.from_env()
-    return Store(settings.supabase_url, settings.supabase_secret_key)
+    key = telemetry.hide(settings.supabase_secret_key)
+    return Store(settings.supabase_url, key, newer_key=telemetry.hiding(settings.newer_key))
 
 
 @cache
@@ -35,6 +36,7 @@ def s3() -> Any:
 
 
 @logger.inject_lambda_context
+@faults.reporting(logger)
 def handler(event: dict[str, Any], context: LambdaContext) -> Json:  # noqa: ARG001 - AWS passes both
     """Entry point. Each duty is tried, whatever became of the ones before; run again, it finds its work done."""
     told: Json = {}

@@ -2,13 +2,13 @@
 
 import asyncio
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from watchkeeper import aws, telemetry
+from watchkeeper import aws, faults, telemetry
 from watchkeeper.deliver import Access, Outbox, deliver
 from watchkeeper.errors import StoreError
 from watchkeeper.model import Settlement
@@ -44,7 +44,8 @@ def delivery_settings() -> DeliverySettings:
 @cache
 def outbox() -> Outbox:
     key = telemetry.hide(settings().supabase_secret_key)
-    return Store(settings().supabase_url, key, patience_s=PATIENCE_S)
+    newer = telemetry.hiding(settings().newer_key)
+    return Store(settings().supabase_url, key, patience_s=PATIENCE_S, newer_key=newer)
 
 
 @cache
@@ -65,6 +66,7 @@ def runner() -> asyncio.Runner:
 
 @logger.inject_lambda_context
 @meter.told
+@faults.reporting(logger)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Entry point. The messages say nothing: the table knows. If it cannot be asked, the nudge comes again."""
     logger.set_correlation_id(telemetry.correlation(r["body"] for r in event.get("Records", [])))
@@ -94,6 +96,7 @@ class Round:
         self._time_left = time_left
         self._sending: set[asyncio.Task[list[Settlement]]] = set()
         self._unsettled: list[Json] = []
+        self._walks: dict[str, str] = {}
 
     async def run(self) -> None:
         try:
@@ -111,6 +114,7 @@ class Round:
         messages = await in_thread(lambda: self._ledger.claim_deliveries(MESSAGES_PER_CLAIM, LEASE_S))
         self._sending |= {asyncio.create_task(deliver(message, self._access)) for message in messages}
         self.claimed += len(messages)
+        self._walks |= walks(messages)
         return bool(messages)
 
     async def _gather(self) -> None:
@@ -118,7 +122,7 @@ class Round:
         await asyncio.wait(self._sending, timeout=LOOK_AGAIN_S, return_when=asyncio.FIRST_COMPLETED)
         done, self._sending = await asyncio.wait(self._sending, timeout=GATHER_S)
         for task in done:
-            self._unsettled += [note(settlement) for settlement in task.result()]
+            self._unsettled += [note(settlement, self._walks) for settlement in task.result()]
 
     async def _try_to_settle(self) -> None:
         """What cannot be settled now is offered again with the next group; its lease is still long."""
@@ -147,17 +151,28 @@ class Round:
         await self._settle()
 
 
-def note(settlement: Settlement) -> Json:
+def walks(messages: Iterable[Json]) -> dict[str, str]:
+    """The ticks that the claimed deliveries come from, which need not be the one that woke this function."""
+    found: dict[str, str] = {}
+    for message in messages:
+        rows = message.get("deliveries")
+        for row in rows if isinstance(rows, list) else []:
+            if isinstance(row, dict) and row.get("correlation_id"):
+                found[str(row.get("id"))] = str(row["correlation_id"])
+    return found
+
+
+def note(settlement: Settlement, walks: Mapping[str, str]) -> Json:
+    """One line each, in the name of its own walk."""
     meter.add(f"Deliveries{settlement.outcome.title()}", 1)
-    if settlement.outcome != "sent":
-        logger.warning(
-            "not delivered",
-            extra={
-                "delivery_id": str(settlement.delivery_id),
-                "outcome": settlement.outcome,
-                "why": settlement.error,
-            },
-        )
+    delivery_id = str(settlement.delivery_id)
+    told: Json = {"delivery_id": delivery_id, "outcome": settlement.outcome}
+    if walk := walks.get(delivery_id):
+        told["correlation_id"] = walk
+    if settlement.outcome == "sent":
+        logger.info("delivered", extra=told)
+    else:
+        logger.warning("not delivered", extra={**told, "why": settlement.error})
     return settlement.to_json()
 
 

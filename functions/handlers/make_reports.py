@@ -10,7 +10,7 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from watchkeeper import aws, telemetry
+from watchkeeper import aws, faults, telemetry
 from watchkeeper.errors import StoreError
 from watchkeeper.report_names import file_name, media_type
 from watchkeeper.settings import ReportSettings, Settings
@@ -34,7 +34,8 @@ class Taken(Exception):  # noqa: N818 - no failure: somebody else makes it now
 @cache
 def store() -> Store:
     settings = Settings.from_env()
-    return Store(settings.supabase_url, settings.supabase_secret_key)
+    key = telemetry.hide(settings.supabase_secret_key)
+    return Store(settings.supabase_url, key, newer_key=telemetry.hiding(settings.newer_key))
 
 
 @cache
@@ -44,6 +45,7 @@ def shelf() -> "Shelf":
 
 @logger.inject_lambda_context
 @meter.told
+@faults.reporting(logger)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:  # noqa: ARG001 - AWS passes both
     """Entry point. What there is no time for, the next minute takes."""
     outcomes: dict[str, int] = {}

@@ -5,7 +5,7 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from watchkeeper import telemetry
+from watchkeeper import faults, telemetry
 from watchkeeper.settings import Settings
 from watchkeeper.store import Store
 
@@ -18,10 +18,12 @@ logger = telemetry.logger("prune_history")
 @cache
 def store() -> Store:
     settings = Settings.from_env()
-    return Store(settings.supabase_url, settings.supabase_secret_key)
+    key = telemetry.hide(settings.supabase_secret_key)
+    return Store(settings.supabase_url, key, newer_key=telemetry.hiding(settings.newer_key))
 
 
 @logger.inject_lambda_context
+@faults.reporting(logger)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001 - AWS passes both
     """Entry point. What there is no time for, the next day takes."""
     pruned: dict[str, int] = {}

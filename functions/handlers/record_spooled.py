@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from watchkeeper import aws, telemetry
+from watchkeeper import aws, faults, telemetry
 from watchkeeper.errors import SettingsError
 from watchkeeper.queues import nudge, pack_results, send, unpack_results
 from watchkeeper.record import Recording, record
@@ -31,7 +31,8 @@ meter = telemetry.Meter("record_spooled")
 def store() -> Store:
     settings = Settings.from_env()
     key = telemetry.hide(settings.supabase_secret_key)
-    return Store(settings.supabase_url, key, patience_s=PATIENCE_S)
+    newer = telemetry.hiding(settings.newer_key)
+    return Store(settings.supabase_url, key, patience_s=PATIENCE_S, newer_key=newer)
 
 
 @cache
@@ -52,6 +53,7 @@ def sqs() -> "SQSClient":
 
 @logger.inject_lambda_context
 @meter.told
+@faults.reporting(logger)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001 - AWS passes both
     """Entry point. A message is done when each of its results is recorded, or given up for good."""
     messages = [Spooled(each) for each in event["Records"]]

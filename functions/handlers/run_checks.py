@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import ValidationError
 
-from watchkeeper import aws, telemetry
+from watchkeeper import aws, faults, telemetry
 from watchkeeper.errors import SettingsError, StoreError
 from watchkeeper.model import CheckResult, Task
 from watchkeeper.queues import nudge, pack_results, send, unpack
@@ -59,7 +59,8 @@ def sqs() -> "SQSClient":
 @cache
 def store() -> Store:
     key = telemetry.hide(settings().supabase_secret_key)
-    return Store(settings().supabase_url, key, patience_s=PATIENCE_S)
+    newer = telemetry.hiding(settings().newer_key)
+    return Store(settings().supabase_url, key, patience_s=PATIENCE_S, newer_key=newer)
 
 
 @cache
@@ -75,6 +76,7 @@ def runner() -> asyncio.Runner:
 
 @logger.inject_lambda_context
 @meter.told
+@faults.reporting(logger)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001 - AWS passes both
     """Entry point. A message that nobody can read fails alone. If results can neither be recorded nor kept, all
     messages come again."""
@@ -83,16 +85,22 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  #
     tasks: list[Task] = []
     for message in event["Records"]:
         try:
-            tasks += readable(unpack(message["body"])[1])
+            walk = {"correlation_id": telemetry.correlation([message["body"]])}
+            tasks += readable({**task, **walk} for task in unpack(message["body"])[1])
         except ValueError as error:
             logger.warning("message cannot be read", extra={"id": message["messageId"], "why": str(error)})
             unreadable.append(message["messageId"])
     runs = run_fresh(tasks)
-    recording = record_results([result.to_json() for task, result in runs if task.probe_id is None])
+    recording = record_results([to_json(task, result) for task, result in runs if task.probe_id is None])
     safe = recording.error is None or spooled(recording.left, recording.error)
     if not safe or not settle_probes(runs):
         return failures(message["messageId"] for message in event["Records"])
     return failures(unreadable)
+
+
+def to_json(task: Task, result: CheckResult) -> Json:
+    """With the walk it is a part of, so that the ledger names it as the logs do."""
+    return result.to_json() | ({"correlation_id": task.correlation_id} if task.correlation_id else {})
 
 
 def readable(tasks: Iterable[Json]) -> list[Task]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from watchkeeper import aws, telemetry
+from watchkeeper import aws, faults, telemetry
 from watchkeeper.errors import SettingsError, StoreError, Unreachable
 from watchkeeper.queues import Sent, nudge, pack, send
 from watchkeeper.settings import DeliverySettings, Settings, outside_heartbeat_url
@@ -41,7 +41,8 @@ def notify_queue_url() -> str | None:
 @cache
 def store() -> Store:
     key = telemetry.hide(settings().supabase_secret_key)
-    return Store(settings().supabase_url, key, patience_s=PATIENCE_S)
+    newer = telemetry.hiding(settings().newer_key)
+    return Store(settings().supabase_url, key, patience_s=PATIENCE_S, newer_key=newer)
 
 
 @cache
@@ -52,6 +53,7 @@ def sqs() -> "SQSClient":
 
 @logger.inject_lambda_context
 @meter.told
+@faults.reporting(logger)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
     """Entry point. The event's time is only logged: what is due is for the database's clock to say.
 

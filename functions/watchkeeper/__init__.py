@@ -1,0 +1,3 @@
+"""Watches blockchain systems and the services around them."""
+
+__version__ = "0.1.0"

@@ -69,6 +69,7 @@ class Task(BaseModel):
     endpoint: str | None = None
     settings: dict[str, Any] = {}
     params: dict[str, Any] = {}
+    correlation_id: str | None = Field(default=None, description="the tick that claimed it")
 
 
 class Head(Model):

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from importlib import import_module
 from typing import Any, Literal, cast
 
@@ -15,12 +16,15 @@ SmtpSecurity = Literal["starttls", "tls", "none"]
 
 @dataclass(frozen=True)
 class Settings:
-    """`private_targets`: which private addresses a target may have."""
+    """`private_targets`: which private addresses a target may have. `newer_key` reads a secret key that may have been
+    rotated; None: it came from the environment, which does not change.
+    """
 
     supabase_url: str
     supabase_secret_key: str = field(repr=False)
     private_targets: PrivateTargets = "none"
     queue_urls: Mapping[str, str] = field(default_factory=dict)
+    newer_key: Callable[[], str] | None = field(default=None, repr=False, compare=False)
 
     @classmethod
     def from_env(
@@ -28,9 +32,11 @@ class Settings:
     ) -> "Settings":
         """`fetch(name)` reads a secret parameter; the default asks AWS Systems Manager."""
         env = os.environ if env is None else env
+        fetch = fetch or ssm_parameter
         return cls(
             supabase_url=_url(env, "SUPABASE_URL"),
-            supabase_secret_key=_secret_key(env, fetch or ssm_parameter),
+            supabase_secret_key=_secret_key(env, fetch),
+            newer_key=partial(fetch, parameter) if (parameter := _key_parameter(env)) else None,
             private_targets=_private_targets(env),
             queue_urls={kind: url for kind in KINDS if (url := env.get(_queue_setting(kind), "").strip())},
         )
@@ -129,18 +135,26 @@ class BooksSettings:
 def ssm_parameter(name: str) -> str:
     # boto3 costs 160 ms of a cold start, so only who needs it pays.
     boto3: Any = import_module("boto3")
+    config: Any = import_module("botocore.config").Config
     exceptions: Any = import_module("botocore.exceptions")
+    limits = config(connect_timeout=2, read_timeout=4, retries={"total_max_attempts": 3})
     try:
-        reply = boto3.client("ssm").get_parameter(Name=name, WithDecryption=True)
+        reply = boto3.client("ssm", config=limits).get_parameter(Name=name, WithDecryption=True)
     except (exceptions.BotoCoreError, exceptions.ClientError) as error:
         raise SettingsError("SUPABASE_SECRET_KEY_PARAMETER", f"cannot read {name}: {error}") from error
     return str(reply["Parameter"]["Value"])
 
 
+def _key_parameter(env: Mapping[str, str]) -> str:
+    """Where the key is kept, unless the environment holds it."""
+    name = env.get("SUPABASE_SECRET_KEY_PARAMETER", "").strip()
+    return "" if env.get("SUPABASE_SECRET_KEY", "").strip() else name
+
+
 def _secret_key(env: Mapping[str, str], fetch: Callable[[str], str]) -> str:
     if key := env.get("SUPABASE_SECRET_KEY", "").strip():
         return key
-    if name := env.get("SUPABASE_SECRET_KEY_PARAMETER", "").strip():
+    if name := _key_parameter(env):
         return fetch(name)
     raise SettingsError("SUPABASE_SECRET_KEY", "set it, or SUPABASE_SECRET_KEY_PARAMETER")
 

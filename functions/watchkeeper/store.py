@@ -10,6 +10,7 @@ import httpx
 from postgrest import APIError, SyncPostgrestClient
 
 from watchkeeper.errors import SettingsError, StoreError
+from watchkeeper.keys import Key
 
 Json = dict[str, Any]
 
@@ -24,7 +25,6 @@ UNREACHABLE_CODES = GATEWAY_CODES | POSTGREST_CODES | POSTGRES_CODES
 # A refusal starts with its argument: `results[3].samples[0].value: must be a finite number`.
 ARGUMENT = re.compile(r"([a-z_][\w-]*(?:\[\d+\]|\.[\w-]+)*): ")
 URL = re.compile(r"https?://[^/]")
-KEY = re.compile(r"[!-~]+")
 # Failures of which it is certain that the request never left: safe to repeat, whatever the call does.
 NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 
@@ -44,16 +44,18 @@ class Store:
         key: str,
         *,
         patience_s: float = 15.0,
+        newer_key: Callable[[], str] | None = None,
         transport: httpx.BaseTransport | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._key = key
+        """`newer_key`: reads the key anew; asked when the API refuses the one that is known."""
+        self._key = Key(key, newer_key)
         self._patience_s = patience_s
         self._sleep = sleep
         # No redirects: httpx would take the apikey header along to wherever it is sent.
-        http = httpx.Client(timeout=TIMEOUT, transport=transport, follow_redirects=False)
+        http = httpx.Client(timeout=TIMEOUT, transport=transport, follow_redirects=False, auth=self._key)
         self._http = http
-        self._client = _client(url, key, http)
+        self._client = _client(url, http)
 
     def __repr__(self) -> str:
         return f"Store({str(self._client.base_url)!r})"
@@ -678,19 +680,18 @@ class Store:
         return StoreError(code, message, named[1] if named else None)
 
     def _redact(self, text: str) -> str:
-        return text.replace(self._key, "[key]")
+        for key in self._key.known:
+            text = text.replace(key, "[key]")
+        return text
 
 
-def _client(url: str, key: str, http: httpx.Client) -> SyncPostgrestClient:
+def _client(url: str, http: httpx.Client) -> SyncPostgrestClient:
     """The part of supabase that calls RPCs. All of it takes twice as long to import, at every cold start."""
     if not URL.match(url):
         raise SettingsError("SUPABASE_URL", "must start with http:// or https://")
-    if not KEY.fullmatch(key):
-        raise SettingsError("SUPABASE_SECRET_KEY", "must be one word of plain ASCII")
-    # As supabase's own client sends it. Retrying is decided here, per call; the library would sleep in a Lambda.
-    headers = {"apikey": key, "Authorization": f"Bearer {key}"}
+    # Retrying is decided here, per call; the library would sleep in a Lambda.
     try:
-        return SyncPostgrestClient(f"{url}/rest/v1", headers=headers, http_client=http, retry_enabled=False)
+        return SyncPostgrestClient(f"{url}/rest/v1", http_client=http, retry_enabled=False)
     except ValueError as error:
         raise SettingsError("SUPABASE_URL", f"is no URL: {error}") from None
 

@@ -46,11 +46,21 @@ def hide(secret: str) -> str:
     return secret
 
 
+def hiding(read: Callable[[], str] | None) -> Callable[[], str] | None:
+    """As `read`, but no log line shows what it returns."""
+    return read and (lambda: hide(read()))
+
+
+def without_secrets(text: str) -> str:
+    """Without those that are hidden, and whatever looks like one."""
+    return SECRET_LIKE.sub(HIDDEN, scrub(text, _secrets))
+
+
 class Formatter(LambdaPowertoolsFormatter):
     """JSON lines that show no secret and not all of what is long."""
 
     def serialize(self, log: Any) -> str:
-        return SECRET_LIKE.sub(HIDDEN, scrub(super().serialize(cut(log)), _secrets))
+        return without_secrets(super().serialize(cut(log)))
 
 
 def cut(value: Any, depth: int = DEPTH) -> Any:

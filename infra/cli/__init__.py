@@ -26,6 +26,7 @@ from infra.cli import (
     status,
     targets,
     uptime,
+    watchdog,
 )
 from infra.cli.names import NotThere
 from infra.cli.render import Screen
@@ -36,7 +37,7 @@ from watchkeeper.store import Store, StoreUnreachable
 OK, PROBLEM, USAGE = 0, 1, 2
 GROUPS = (
     status, config, targets, check, alerts, incidents, channels, deliveries, oncall, silences, heartbeats,
-    uptime, latency, benchmarks, levels, report, settings, members, audit,
+    uptime, latency, benchmarks, levels, report, settings, watchdog, members, audit,
 )  # fmt: skip
 
 DESCRIPTION = """\

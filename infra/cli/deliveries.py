@@ -4,7 +4,7 @@ import argparse
 from datetime import UTC, datetime
 from typing import Any
 
-from infra.cli.lists import add_group, full_id, short, show_json
+from infra.cli.lists import add_group, find_id, full_id, short, show_json
 from infra.cli.render import Screen, age, ago
 from watchkeeper.store import Store
 
@@ -17,6 +17,10 @@ LOOKED_THROUGH = 200  # as many as one call gives
 def add_commands(commands: Any) -> None:
     """Add `deliveries` with its own commands."""
     verbs = add_group(commands, "deliveries", "what was told to whom, and what waits", run_list, options)
+    verb = verbs.add_parser("show", help="all of one delivery, and what to look for in the logs")
+    verb.add_argument("id", metavar="ID", help="its id or the start of it")
+    verb.add_argument("--json", action="store_true", help="print what the database says, as JSON")
+    verb.set_defaults(run=run_show)
     verb = verbs.add_parser("retry", help="try a dead one once more, or a waiting one at once")
     verb.add_argument("id", metavar="ID", help="its id or the start of it")
     verb.set_defaults(run=run_retry)
@@ -39,6 +43,30 @@ def run_list(args: argparse.Namespace, store: Store, screen: Screen) -> int:
     else:
         screen.table([row(delivery) for delivery in found], status_column=1)
     return int(any(is_trouble(delivery) for delivery in found))
+
+
+def run_show(args: argparse.Namespace, store: Store, screen: Screen) -> int:
+    """Exit code 1 if it failed and has not arrived since."""
+    delivery = find_id(store.list_deliveries(max_rows=LOOKED_THROUGH), args.id, "deliveries")
+    if args.json:
+        show_json(delivery, screen)
+        return int(is_trouble(delivery))
+    walk = delivery.get("correlation_id")
+    told = {
+        "id": delivery["id"],
+        "status": delivery["status"],
+        "what": f"{what(delivery)} {to_whom(delivery)}",
+        "why": delivery["why"],
+        "created": delivery["created_at"],
+        "settled": delivery["settled_at"],
+        "attempts": delivery["attempts"],
+        "outcome": outcome(delivery, datetime.now(UTC).isoformat()),
+        "alert": delivery.get("alert_id"),
+        # Without one no check led to it: a test, a report, what a person or a tool did.
+        "correlation id": walk and f"{walk}: in CloudWatch, every line of its way from the tick to here",
+    }
+    screen.table([[name, str(value)] for name, value in told.items() if value not in (None, "")])
+    return int(is_trouble(delivery))
 
 
 def run_retry(args: argparse.Namespace, store: Store, screen: Screen) -> int:

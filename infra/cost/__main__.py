@@ -28,7 +28,7 @@ def main() -> None:
     say(f"most of it: {_most(lines)}")
     say(f"prices of {dates[0]} to {dates[-1]} (infra/cost/prices.yaml), work measured {figures['measured']};")
     say(
-        f"assumed: the targets fall due in {plan.seconds} different seconds (those saved together share one);"
+        f"assumed: the targets were saved in {plan.seconds} different seconds, and share those in which they fall due;"
     )
     say(f"  {TARGET_S:g} s until a message's targets have answered, {DATABASE_S:g} s for the database")
 

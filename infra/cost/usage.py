@@ -25,6 +25,7 @@ Json = dict[str, Any]
 
 FIGURES = Path(__file__).with_name("figures.yaml")
 MONTH_S = 730 * 3600  # as AWS counts
+GRID_S = 15  # watchkeeper.grid_s of the database
 CHUNK_BYTES = 64 * 1024  # SQS bills each of a request's
 # An event source mapping asks an empty queue five times in parallel, 20 s each. Seen by others as 15 empty receives
 # a minute and queue: https://github.com/getlift/lift/issues/132
@@ -46,9 +47,8 @@ class Plan:
     targets: int = 100
     interval_s: int = 30
     checks: int = 1  # kinds per target: a service has one, an EVM node up to four
-    # Targets that were saved together fall due in the same second and travel together; each other second is a
-    # message of its own.
-    seconds: int = 6
+    # In so many different seconds they were saved. What falls due in one second travels together.
+    seconds: int = 30
     alerts_per_day: int = 20
     page_loads_per_day: int = 50
 
@@ -59,8 +59,8 @@ class Plan:
 
     @property
     def messages_per_slot(self) -> int:
-        """Of one kind: tasks of one second travel together, at most 25 of them."""
-        seconds = min(self.targets, self.seconds, self.interval_s)
+        """Of one kind: tasks of one second travel together, at most 25 of them, and all fall due on one grid."""
+        seconds = min(self.targets, self.seconds, self.interval_s // math.gcd(self.interval_s, GRID_S))
         return seconds * math.ceil(self.targets / seconds / TASKS_PER_MESSAGE) if seconds else 0
 
 

@@ -45,8 +45,10 @@ UNUSED = (
     )),
     # Models of the version before.
     "pydantic/v1",
-    # The runtime has it, with boto3.
-    "jmespath",
+    # The runtime has them, with boto3.
+    "jmespath", "urllib3",
+    # What Sentry's library would listen to by itself: all but dedupe, which it does not start without.
+    "sentry_sdk/integrations/[a-ce-z]*", "sentry_sdk/integrations/d[a-df-z]*",
     # Commands, and what pip, compilers and type checkers read.
     "bin", "share", "*.dist-info", "**/*.c", "**/*.h", "**/*.pyx", "**/*.pxd", "**/*.pyi", "**/py.typed",
     "*/tests",

@@ -123,6 +123,20 @@ def test_what_is_claimed_is_sent_and_settled(work: Work, receivers: Receivers) -
     assert ledger.asked[0] == (100, 60)
 
 
+def test_each_delivery_is_logged_in_the_name_of_its_own_walk(
+    work: Work, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A sweep's message comes from another tick than the one that found the trouble."""
+    found, unknown = to("good", 1), to("good", 2)
+    found["deliveries"][0]["correlation_id"] = "tick-1"
+    work(Ledger([found, unknown]))
+    told = [vars(record) for record in caplog.records if record.message == "delivered"]
+    assert {line["delivery_id"][-1]: line.get("correlation_id") for line in told} == {
+        "1": "tick-1",
+        "2": None,
+    }
+
+
 def test_it_claims_until_nothing_is_left(work: Work) -> None:
     ledger = Ledger([to("good", 1)], [to("good", 2)], [to("good", 3)])
     assert work(ledger) == DONE

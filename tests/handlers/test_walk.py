@@ -146,6 +146,8 @@ def test_an_outage_opens_one_alert_and_its_end_resolves_it(
     world.run_now(target)
     world.run_now(target)
     assert world.alerts(target) == [("service_down", "firing")]
+    (alert,) = world.store.list_alerts(target_id=target["id"])
+    assert alert["correlation_id"] == Context.aws_request_id, "the tick's own, all the way"
     assert world.status(target) == "critical"
     service.status = 200
     world.run_now(target)

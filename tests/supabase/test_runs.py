@@ -6,10 +6,12 @@ import random
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from math import gcd
 
 import pytest
 
-from tests.supabase.world import Db, Json, World, finding, only, result
+from infra.cost.usage import GRID_S
+from tests.supabase.world import Db, Json, World, a_target, finding, only, result
 
 INTERVALS = {"p2p": {"interval_s": 30}, "mempool": {"interval_s": 45}, "blockchain": {"interval_s": 60}}
 
@@ -180,3 +182,57 @@ def test_slots_from_before_a_standstill_of_the_monitor_blame_no_target(world: Wo
     world.tick(3660)
     world.tick(3780)
     assert world.firing() == ["blind"], "slots that die while we tick do count"
+
+
+@pytest.mark.parametrize(
+    ("interval_s", "grid_s"), [(5, 5), (7, 1), (10, 5), (20, 5), (30, 15), (45, 15), (60, 15), (86400, 15)]
+)
+def test_every_interval_is_a_multiple_of_its_grid(world: World, interval_s: int, grid_s: int) -> None:
+    assert world.db.value("select watchkeeper.grid_s(%s)", interval_s) == grid_s
+    assert grid_s == gcd(interval_s, GRID_S), "as make cost counts"
+
+
+def test_targets_saved_at_different_moments_fall_due_together(world: World) -> None:
+    """What falls due in one second travels in one message."""
+    for n in range(30):
+        world.db.run(
+            "select watchkeeper.save_target(%s, %s)", a_target(f"t{n}", INTERVALS), world.at(n + 0.3)
+        )
+    first = world.tick(30.5, horizon_s=60)
+    assert {task["kind"] for task in first if task["delay_s"] == 0} == set(INTERVALS), (
+        "nobody waits for the grid"
+    )
+    assert set(slots(world, first, "p2p")) == set(range(15, 91, 15))
+    world.tick(90)
+    due = slots(world, world.tick(150), "p2p")
+    assert set(due) == {150, 165, 180, 195}
+    assert len(due) == 30 * 2
+
+
+def test_a_check_from_before_the_grid_comes_to_it_without_a_gap_or_a_repeat(world: World) -> None:
+    target = world.target(checks={"p2p": {"interval_s": 30}})
+    world.db.run("update watchkeeper.checks set next_due_at = %s", world.at(7.3))
+    world.db.run(
+        "insert into watchkeeper.runs (check_id, due_at, claimed_at, outcome, recorded_at) "
+        "values (%s, %s, %s, 'ok', %s)",
+        world.check_id(target, "p2p"), world.at(-22.7), world.at(-60), world.at(-22),
+    )  # fmt: skip
+    due = [at for n in range(5) for at in slots(world, world.tick(60 * n + 1), "p2p")]
+    assert due == list(range(0, 301, 30))
+
+
+def test_what_was_saved_just_before_a_slot_is_late_for_one_look_only(world: World) -> None:
+    world.db.run(
+        "select watchkeeper.save_target(%s, %s)", a_target(checks={"p2p": {"interval_s": 30}}), world.at(14.9)
+    )
+    assert slots(world, world.tick(60.5), "p2p") == [60, 90, 120]
+
+
+def test_run_check_now_is_at_once_and_the_grid_goes_on(world: World) -> None:
+    target = world.target(checks={"p2p": {"interval_s": 30}})
+    claimed = slots(world, world.tick(0), "p2p")
+    world.db.run("select watchkeeper.run_check_now(%s, null, %s)", target["id"], world.at(33))
+    now = world.tick(33)
+    assert (claimed, slots(world, now, "p2p")) == ([0, 30], [33, 60, 90])
+    assert now[0]["delay_s"] == 0
+    assert slots(world, world.tick(93), "p2p") == [120, 150]

@@ -79,6 +79,27 @@ def test_the_ledger_as_json_is_what_the_database_said(command: Command) -> None:
     assert json.loads(command("deliveries", "--json").out) == [line]
 
 
+def test_one_delivery_is_shown_with_what_to_look_for_in_the_logs(command: Command) -> None:
+    walk = "52fdfc07-2182-154f-163f-5f0f9a621d72"
+    command.rpcs.answers["list_deliveries"] = lambda _: [delivery(correlation_id=walk, why="route: all")]
+    ran = command("deliveries", "show", "5f0c")
+    assert (ran.code, ran.err) == (0, "")
+    told = dict(line.strip().split("  ", 1) for line in ran.out.splitlines())
+    assert told["id"].strip() == ID
+    assert told["correlation id"].strip().startswith(f"{walk}: in CloudWatch")
+    assert json.loads(command("deliveries", "show", ID, "--json").out)["correlation_id"] == walk
+
+
+def test_a_delivery_that_no_check_led_to_has_no_walk(command: Command) -> None:
+    dead = delivery(correlation_id=None, why="test", status="dead", last_error="HTTP 404")
+    command.rpcs.answers["list_deliveries"] = lambda _: [dead]
+    ran = command("deliveries", "show", ID)
+    assert ran.code == 1
+    assert "HTTP 404" in ran.out
+    assert "correlation" not in ran.out
+    assert command("deliveries", "show", "ffff").code == 2
+
+
 @pytest.mark.parametrize("given", [ID, "5f0c", "5F0C4F1E"])
 def test_a_delivery_is_retried_by_its_id_or_the_start_of_it(command: Command, given: str) -> None:
     command.rpcs.answers["list_deliveries"] = lambda _: [delivery(), delivery(id="a" + ID[1:])]

@@ -64,11 +64,15 @@ def small(tmp_path: Path) -> Template:
     [
         (Plan(targets=0), 0),
         (Plan(targets=1), 1),
-        (Plan(targets=4, seconds=6), 4),  # each in a second of its own
-        (Plan(targets=100, seconds=6), 6),  # 17 in each
-        (Plan(targets=151, seconds=6), 12),  # 26 in a second make two messages
+        # 7 is a multiple of no grid but that of whole seconds.
+        (Plan(targets=4, interval_s=7, seconds=6), 4),  # each in a second of its own
+        (Plan(targets=100, interval_s=7, seconds=6), 6),  # 17 in each
+        (Plan(targets=151, interval_s=7, seconds=6), 12),  # 26 in a second make two messages
         (Plan(targets=100, seconds=1), 4),  # all saved together
-        (Plan(targets=100, interval_s=5, seconds=60), 5),  # there are no more seconds
+        (Plan(targets=100, seconds=30), 4),  # saved at any time: 50 at 0 and 30, 50 at 15 and 45
+        (Plan(targets=151, seconds=30), 8),
+        (Plan(targets=100, interval_s=7, seconds=60), 7),  # there are no more seconds
+        (Plan(targets=100, interval_s=5, seconds=60), 4),
     ],
 )
 def test_checks_of_one_second_share_a_message(plan: Plan, messages: int) -> None:

@@ -1,5 +1,6 @@
 """The zip: built for the platform of Lambda, the same twice, and all that its functions need is in it."""
 
+import gzip
 import json
 import sys
 import zipfile
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 
 from infra.local.build import PLATFORMS, UNUSED, gather, package
-from tests.support.package import World, invoke_from, link_runtime, modules_after_import, pretended
+from tests.support.package import SENTRY, World, invoke_from, link_runtime, modules_after_import, pretended
 from tests.watchkeeper.reports import samples
 
 # Importing any of these, which every handler does, costs a fifth of a second in all.
@@ -18,7 +19,7 @@ LIBRARIES = {
     "annotated_types", "aws_lambda_powertools", "deprecation", "httpx", "idna", "multidict", "packaging",
     "postgrest", "propcache", "pydantic", "pydantic_core", "typing_extensions", "typing_inspection", "yarl",
 }  # fmt: skip
-COMMON = {"errors", "model", "redact", "settings", "store", "telemetry"}
+COMMON = {"errors", "faults", "keys", "model", "redact", "settings", "store", "telemetry"}
 CALLS = COMMON | {"addresses", "aws", "http", "protocols", "text", "threads"}
 # Of our own, what each handler imports before it knows what there is to do.
 PARTS = {
@@ -67,8 +68,8 @@ def world() -> Iterator[World]:
 def invoke(tree: Path, runtime: Path, world: World) -> Any:
     """Runs a handler of the zip against the world."""
 
-    def run(name: str, event: dict[str, Any]) -> Any:
-        said = invoke_from(tree, runtime, world, name, event)
+    def run(name: str, event: dict[str, Any], **settings: str) -> Any:
+        said = invoke_from(tree, runtime, world, name, event, settings=settings)
         assert said["theirs"] == [], "from somewhere else than the zip"
         return said["told"]
 
@@ -80,6 +81,14 @@ def test_checks_that_fall_due_are_sent(invoke: Any, world: World) -> None:
     world.always = {"claim_due_checks": [task]}
     assert invoke("schedule_checks", {}) == {"claimed": 1, "sent": 1}
     assert b"networks" in world.to("publish_catalog")[0]
+
+
+def test_an_error_of_our_own_is_told_to_sentry(invoke: Any, world: World) -> None:
+    world.always = {"claim_due_checks": [{"check_id": IDS[0], "kind": "mempool", "delay_s": 3}]}
+    dsn = world.url.replace("://", f"://{'a' * 32}@") + "/7"
+    assert invoke("schedule_checks", {}, SENTRY_DSN=dsn) == {"claimed": 1, "sent": 0}
+    (envelope,) = [body for _, path, body in world.asked if path == SENTRY]
+    assert b'"formatted":"not sent"' in gzip.decompress(envelope)
 
 
 def test_a_check_is_run_and_recorded(invoke: Any, world: World) -> None:
