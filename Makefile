@@ -76,11 +76,12 @@ screenshots: ## take a picture of every view of the page, with data, into .watch
 setup: ## install what the others need, and nothing more
 	@$(BOOTSTRAP)
 
+# --strict: of a package that could not be looked up nobody knows, and that is not "no known vulnerabilities".
 audit: ## known holes in the locked packages, and what checkov says of the templates; asks the internet
 	@$(BOOTSTRAP)
 	@status=0; \
 	for lock in functions/requirements.txt infra/local/requirements.txt infra/local/requirements-sam.txt; do \
-		$(UV) tool run pip-audit@2.10.1 --disable-pip --require-hashes --progress-spinner off -r $$lock || status=1; done; \
+		$(UV) tool run pip-audit@2.10.1 --strict --disable-pip --require-hashes --progress-spinner off -r $$lock || status=1; done; \
 	for folder in $(dir $(wildcard *package-lock.json */package-lock.json */*/package-lock.json)); do \
 		(cd $$folder && npm audit --package-lock-only --audit-level=high) || status=1; done; \
 	$(UV) tool run checkov@3.3.30 --file template.yaml --file infra/github-deploy-role.yaml || status=1; exit $$status

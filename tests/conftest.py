@@ -7,7 +7,6 @@ your own, migrated and not), `api`,
 
 from __future__ import annotations
 
-import os
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -57,14 +56,11 @@ def stack(session_folder: Path) -> Iterator[Stack]:
 
 @pytest.fixture(scope="session")
 def cluster(stack: Stack) -> Cluster:
-    """Postgres with our migrations applied once."""
+    """Postgres as a hosted project is, with our migrations applied once, by the official CLI as a deploy does."""
     stack.start_postgres()
     cluster = Cluster(stack)
     cluster.keep("empty")
-    if os.environ.get("MIGRATIONS_BY") == "cli":  # as a deploy does; else faster
-        push(stack.postgres.url())
-    else:
-        stack.migrate()
+    push(stack.postgres.url())
     cluster.keep("migrated")
     return cluster
 

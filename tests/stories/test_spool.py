@@ -11,10 +11,11 @@ from datetime import datetime, timedelta
 import pytest
 
 from tests.stories.endpoints import Node
-from tests.stories.world import World, eventually
+from tests.stories.world import Watched, World, eventually
 from watchkeeper.queues import pack_results
 
 AWAY_S = 60
+EVERY_S = 5
 
 
 @pytest.fixture
@@ -47,14 +48,35 @@ def counted(world: World, target_id: str) -> tuple[int, int]:
     return row[0], row[1]
 
 
+def due(target: Watched, since: datetime, until: datetime) -> list[datetime]:
+    """What was due then, counted from the first slot on and not from what is recorded."""
+    slots = [target.runs()[0].due_at]
+    while slots[-1] < until:
+        slots.append(slots[-1] + timedelta(seconds=EVERY_S))
+    return [slot for slot in slots if since <= slot < until]
+
+
+def unknown_s(world: World, target: Watched, since: datetime, until: datetime) -> float:
+    """How much of that time nobody can tell of, as reports count it."""
+    row = world.db.execute(
+        "select a.unknown_s from watchkeeper.availabilities(array[%s::uuid], %s, %s, clock_timestamp()) as a",
+        [target.id, since, until],
+    ).fetchone()
+    assert row
+    return float(row[0])
+
+
 @pytest.mark.usefixtures("gateway_back")
 def test_a_minute_without_the_database_loses_no_result(world: World, chain_node: Node) -> None:
     targets = [
-        world.watch(chain_node.url, name=f"busy {n}", checks={"uptime": {"interval_s": 5, "timeout_s": 2}})
+        world.watch(
+            chain_node.url, name=f"busy {n}", checks={"uptime": {"interval_s": EVERY_S, "timeout_s": 2}}
+        )
         for n in range(10)
     ]
     world.tick()
     eventually(lambda: all(any(run.outcome for run in target.runs()) for target in targets))
+    world.tick()  # what falls due in the next two minutes is on its way
     world.gateway.stop()
     stopped = world.now()
     time.sleep(AWAY_S)
@@ -74,6 +96,10 @@ def test_a_minute_without_the_database_loses_no_result(world: World, chain_node:
     during = [run for target in targets for run in target.runs() if stopped <= run.due_at < back]
     assert {run.outcome for run in during} == {"ok"}
     for target in targets:
+        assert [run.due_at for run in target.runs() if stopped <= run.due_at < back] == due(
+            target, stopped, back
+        ), "each slot that was due, and no other"
+        assert unknown_s(world, target, stopped, back) == 0
         looks, recorded = counted(world, target.id)
         assert looks == recorded, "each look once"
     assert waiting(world, "DeadResults") == waiting(world, "DeadChecks") == 0

@@ -136,6 +136,28 @@ class World:
         self.functions.update_event_source_mapping(UUID=mapping, Enabled=enabled)
 
     @contextmanager
+    def configured(self, kind: str, **other: Any) -> Iterator[None]:
+        """Meanwhile that kind's function is set up otherwise."""
+        name = self.names[f"Check{kind.capitalize()}"]
+        found = self.functions.get_function_configuration(FunctionName=name)
+        self.functions.update_function_configuration(FunctionName=name, **other)
+        try:
+            yield
+        finally:
+            usual = {setting: found[setting] for setting in other}
+            self.functions.update_function_configuration(FunctionName=name, **usual)
+
+    @contextmanager
+    def throttled(self, kind: str) -> Iterator[None]:
+        """Meanwhile no instance of that kind's function may run."""
+        name = self.names[f"Check{kind.capitalize()}"]
+        self.functions.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=0)
+        try:
+            yield
+        finally:
+            self.functions.delete_function_concurrency(FunctionName=name)
+
+    @contextmanager
     def again_after(self, kind: str, seconds: int) -> Iterator[None]:
         """Meanwhile a message that was not handled comes again after so many seconds, not minutes."""
         url = self.queue(kind)
@@ -197,14 +219,14 @@ class Watched:
         since = self.claim(kind)
         return self.recorded(since)[-1]
 
-    def recorded(self, since: datetime) -> list[Run]:
+    def recorded(self, since: datetime, within_s: float = 30) -> list[Run]:
         """The runs claimed since then, when all of them have an outcome."""
 
         def done() -> list[Run] | None:
             runs = [run for run in self.runs() if run.claimed_at >= since]
             return runs if runs and all(run.outcome for run in runs) else None
 
-        return eventually(done)
+        return eventually(done, within_s)
 
     def runs(self) -> list[Run]:
         """All its slots, the oldest first."""
@@ -217,11 +239,18 @@ class Watched:
             ).fetchall()
 
     def grow_older(self, by: timedelta) -> None:
-        """As if its slots had been claimed that much earlier."""
+        """As if its slots had been claimed, and what is known of it seen, that much earlier."""
+        earlier = {"by": by, "id": self.id}
         self.world.db.execute(
             "update watchkeeper.runs r set due_at = r.due_at - %(by)s, claimed_at = r.claimed_at - %(by)s "
             "from watchkeeper.checks c where c.id = r.check_id and c.target_id = %(id)s",
-            {"by": by, "id": self.id},
+            earlier,
+        )
+        self.world.db.execute(
+            "update watchkeeper.check_states s set last_due_at = s.last_due_at - %(by)s, "
+            "last_run_at = s.last_run_at - %(by)s "
+            "from watchkeeper.checks c where c.id = s.check_id and c.target_id = %(id)s",
+            earlier,
         )
 
     def told(self) -> Json:

@@ -60,12 +60,38 @@ def test_what_a_failed_creation_left_is_cleared_away(account: Account, deploymen
     account.delete_stack()
 
 
-def test_the_previous_version_runs(account: Account, deployment: Deployment, tmp_path: Path) -> None:
+KEPT = ("AWS::SQS::Queue", "AWS::S3::Bucket", "AWS::Logs::LogGroup", "AWS::SNS::Topic")
+WAITS = '{"kind": "uptime", "tasks": []}'
+
+
+def kept(account: Account, deployment: Deployment) -> dict[str, str]:
+    """What holds data, by its name in the template."""
+    found = account.client("cloudformation").describe_stack_resources(StackName=deployment.stack)
+    return {
+        each["LogicalResourceId"]: each["PhysicalResourceId"]
+        for each in found["StackResources"]
+        if each["ResourceType"] in KEPT
+    }
+
+
+@pytest.fixture(scope="module")
+def before() -> dict[str, str]:
+    """What held data in the version before, filled by the test that installs it."""
+    return {}
+
+
+def test_the_previous_version_runs(
+    account: Account, deployment: Deployment, tmp_path: Path, before: dict[str, str]
+) -> None:
     older = re.sub(r"CodeUri: \S+", f"CodeUri: {ZIP}", previous_template())
     (tmp_path / TEMPLATE.name).write_text(older)
     (tmp_path / ZIP).symlink_to(build() / ZIP)
     assert functions.deploy(deployment, account, tmp_path) == "created"
     assert account.stack_status() == "CREATE_COMPLETE"
+    before |= kept(account, deployment)
+    sqs = account.client("sqs")
+    sqs.send_message(QueueUrl=before["DeadChecks"], MessageBody=WAITS)
+    sqs.send_message(QueueUrl=before["UptimeChecks"], MessageBody=WAITS, DelaySeconds=900)
 
 
 def test_a_failure_after_any_step_and_then_again(project: Project, every_step: Steps) -> None:
@@ -113,6 +139,21 @@ def test_a_second_deploy_by_github_s_role_changes_nothing_and_sees_a_check_recor
     assert said["first admin"].endswith(f": {ADMIN} is one now")
     assert "its own API checked and recorded" in said["smoke test"]
     assert "page: https://" in said["smoke test"]
+
+
+def test_upgrading_and_deploying_twice_keeps_messages_and_the_schedule(
+    account: Account, deployment: Deployment, before: dict[str, str]
+) -> None:
+    after = kept(account, deployment)
+    assert {name: after.get(name) for name in before} == before, "none is made anew, none is gone"
+    sqs = account.client("sqs")
+    (message,) = sqs.receive_message(QueueUrl=before["DeadChecks"])["Messages"]
+    assert message["Body"] == WAITS
+    counts = sqs.get_queue_attributes(QueueUrl=before["UptimeChecks"], AttributeNames=["All"])["Attributes"]
+    assert counts["ApproximateNumberOfMessagesDelayed"] == "1"
+    schedule = account.client("scheduler").get_schedule(Name=f"{deployment.stack}-schedule-checks")
+    assert (schedule["State"], schedule["ScheduleExpression"]) == ("ENABLED", "rate(1 minute)")
+    assert schedule["Target"]["Arn"].endswith(f":{account.output('ScheduleChecksFunction')}")
 
 
 @pytest.mark.parametrize(

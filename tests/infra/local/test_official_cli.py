@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import pytest
-
 from infra.deploy.backup import program
 from infra.local.migrations import HISTORY, migrate, read_all
 from tests.support.parts import Database
@@ -13,22 +11,36 @@ from tests.support.parts import Database
 Cli = Callable[..., str]
 
 
-def test_what_we_applied_the_cli_does_not_apply_again(fresh_database: Database, supabase_cli: Cli) -> None:
+GRANTED_BY_DEFAULT = """
+select defaclrole::regrole::text, defaclobjtype, defaclacl::text from pg_default_acl
+where defaclrole = 'postgres'::regrole or defaclnamespace in ('public'::regnamespace, 0)
+"""
+BY_THE_CLI = "select bool_and(cardinality(statements) > 1) from supabase_migrations.schema_migrations"
+
+
+def test_all_tests_run_on_a_project_that_grants_nothing_and_that_the_cli_migrated(
+    fresh_database: Database, empty_database: Database
+) -> None:
+    """It records each statement of a file, we record the whole file as one."""
+    with empty_database.connect() as new, fresh_database.connect() as migrated:
+        assert new.execute(GRANTED_BY_DEFAULT).fetchall() == []
+        assert migrated.execute(BY_THE_CLI).fetchone() == (True,)
+
+
+def test_what_we_applied_the_cli_does_not_apply_again(empty_database: Database, supabase_cli: Cli) -> None:
+    migrate(empty_database.url)
     assert "up to date" in supabase_cli(
-        "migration", "up", f"--remote={fresh_database.url}?sslmode=disable", "--yes"
+        "migration", "up", f"--remote={empty_database.url}?sslmode=disable", "--yes"
     )
 
 
-def test_what_the_cli_applied_we_do_not_apply_again(empty_database: Database, supabase_cli: Cli) -> None:
-    supabase_cli("db", "push", f"--remote={empty_database.url}?sslmode=disable", "--yes")
-    assert migrate(empty_database.url) == []
+def test_what_the_cli_applied_we_do_not_apply_again(fresh_database: Database) -> None:
+    assert migrate(fresh_database.url) == []
 
 
-def test_both_keep_the_same_records(
-    fresh_database: Database, empty_database: Database, supabase_cli: Cli
-) -> None:
+def test_both_keep_the_same_records(fresh_database: Database, empty_database: Database) -> None:
     """Versions and names; the CLI splits a file into statements, we keep it whole."""
-    supabase_cli("db", "push", f"--remote={empty_database.url}?sslmode=disable", "--yes")
+    migrate(empty_database.url)
     assert records(fresh_database) == records(empty_database) == [(m.version, m.name) for m in read_all()]
 
 
@@ -48,17 +60,24 @@ alter default privileges for role postgres in schema public grant all on functio
 """
 
 
-@pytest.mark.parametrize("defaults", ["select", OLDER_DEFAULTS], ids=["nothing is granted", "all is granted"])
-def test_a_project_of_either_age_becomes_the_database_that_all_other_tests_are_about(
-    fresh_database: Database, empty_database: Database, supabase_cli: Cli, defaults: str
+def test_what_we_apply_is_the_database_that_all_other_tests_are_about(
+    fresh_database: Database, empty_database: Database
 ) -> None:
     """Tables, functions, policies and each grant, as pg_dump tells them."""
-    with empty_database.connect() as db:
-        db.execute(defaults.encode())
-    supabase_cli("db", "push", f"--remote={empty_database.url}?sslmode=disable", "--yes")
-    ours = schema(fresh_database)
+    migrate(empty_database.url)
+    ours = schema(empty_database)
     assert len(ours) > 5_000
-    assert schema(empty_database) == ours
+    assert ours == schema(fresh_database)
+
+
+def test_so_does_a_project_that_grants_all_become(
+    fresh_database: Database, empty_database: Database, supabase_cli: Cli
+) -> None:
+    with empty_database.connect() as db:
+        db.execute(OLDER_DEFAULTS.encode())
+        assert db.execute(GRANTED_BY_DEFAULT).fetchall() != []
+    supabase_cli("migration", "up", f"--remote={empty_database.url}?sslmode=disable", "--yes")
+    assert schema(empty_database) == schema(fresh_database)
 
 
 def schema(database: Database) -> list[str]:
