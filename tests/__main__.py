@@ -1,6 +1,6 @@
-"""Runs all tests: those that mostly wait beside all others. With arguments: pytest with these.
+"""Runs all tests: those that mostly wait beside those that keep a processor busy. With arguments: pytest with these.
 
-Each of the two has a stack of its own. The output of those that wait follows when the others are done.
+Each group has a stack of its own. The output of the first comes as it goes, that of the others when all are done.
 """
 
 from __future__ import annotations
@@ -9,32 +9,51 @@ import signal
 import subprocess
 import sys
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
+from typing import IO
 
 HERE = Path(__file__).parent
-WAITING = [HERE / "infra", HERE / "stories"]
 PYTEST = [sys.executable, "-m", "pytest"]
+POLITELY = ["nice", "-n", "5"]
+# What is in none of them comes with `others`, so that no new folder is forgotten.
+WAITING = [HERE / "stories" / "test_seconds.py", HERE / "stories" / "test_spool.py"]
+DEPLOYED = [HERE / "infra", HERE / "stories"]
+SQL = [HERE / "supabase"]
 
 
 class Terminated(KeyboardInterrupt):
     """We were asked to end, and they were not."""
 
 
+def groups() -> list[list[str]]:
+    """The command of each. Those that compute leave the processor to those that keep a time."""
+    others = [str(HERE), *_without([*DEPLOYED, *SQL])]
+    deployed = [*map(str, DEPLOYED), *_without(WAITING)]
+    one_cache = ["-p", "no:cacheprovider"]
+    return [
+        [*POLITELY, *PYTEST, *others],
+        [*POLITELY, *PYTEST, *map(str, SQL), *one_cache],
+        [*PYTEST, *deployed, *one_cache],
+        [*PYTEST, *map(str, WAITING), *one_cache],
+    ]
+
+
 def main(arguments: list[str]) -> int:
-    """The exit code of pytest, or of the first of the two that failed."""
+    """The exit code of pytest, or of the first group that failed."""
     signal.signal(signal.SIGTERM, _interrupt)
-    if arguments:
-        return _run([[*PYTEST, *arguments]])
-    others = [*PYTEST, str(HERE), *(f"--ignore={folder}" for folder in WAITING)]
-    return _run([others, [*PYTEST, *map(str, WAITING), "-p", "no:cacheprovider"]])
+    return _run([[*PYTEST, *arguments]] if arguments else groups())
 
 
 def _run(commands: list[list[str]]) -> int:
-    """The first speaks at once, the others when it is done."""
-    with tempfile.TemporaryFile() as later:
+    """The first speaks at once, the others when all are done."""
+    with ExitStack() as files:
+        said: list[IO[bytes] | None] = [
+            files.enter_context(tempfile.TemporaryFile()) if n else None for n in range(len(commands))
+        ]
         running = [
-            subprocess.Popen(command, stdout=later if n else None, stderr=subprocess.STDOUT if n else None)
-            for n, command in enumerate(commands)
+            subprocess.Popen(command, stdout=later, stderr=subprocess.STDOUT if later else None)
+            for command, later in zip(commands, said, strict=True)
         ]
         try:
             codes = [each.wait() for each in running]
@@ -44,9 +63,14 @@ def _run(commands: list[list[str]]) -> int:
                 for each in running:
                     each.terminate()
             codes = [each.wait() or 130 for each in running]
-        later.seek(0)
-        sys.stdout.write(later.read().decode(errors="replace"))
+        for later in filter(None, said):
+            later.seek(0)
+            sys.stdout.write(later.read().decode(errors="replace"))
     return next((code for code in codes if code), 0)
+
+
+def _without(paths: list[Path]) -> list[str]:
+    return [f"--ignore={path}" for path in paths]
 
 
 def _interrupt(*_: object) -> None:

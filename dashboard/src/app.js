@@ -228,7 +228,10 @@ export class App {
     const typing = event.composedPath().some((each) => each instanceof HTMLElement && /^(INPUT|TEXTAREA|SELECT)$/.test(each.tagName));
     if (event.metaKey || event.ctrlKey || event.altKey || typing || document.querySelector("dialog[open]:not(.help)")) return;
     const goes = words.nav.find((each) => each.key === event.key && this.screenMay(each.name));
-    if (this.helpOpen && ["?", "Escape"].includes(event.key)) closeHelp();
+    if (this.helpOpen && ["?", "Escape"].includes(event.key)) {
+      closeHelp();
+      this.helpOpen = false; // at once: its event comes later than a quick next key
+    }
     else if (event.key === "?") this.helpOpen = true;
     else if (event.key === "Escape" && this.menuOpen) this.menuOpen = false;
     else if (this.helpOpen) return;

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from secrets import token_hex
+from typing import Any
+from urllib.parse import urlsplit
 
+import httpx
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
 
-from infra.local.people import sign_up
 from infra.local.stack import Stack
 from tests.dashboard.site import Site
 from tests.support.browser import chromium
@@ -66,14 +69,25 @@ class Visitors:
         self._contexts: list[BrowserContext] = []
 
     def __call__(self, role: str | None, path: str = "/", **options: object) -> Page:
-        """visit("admin", "/alerts"): somebody new with that role signs in there."""
-        email = f"{role or 'nobody'}-{token_hex(4)}@example.org"
-        sign_up(self._site.api.url, self._site.api.publishable_key, email, PASSWORD)
-        if role:
-            self._site.store.grant_role(email, role)
-        page = self.stranger(path, **options)
+        """visit("admin", "/alerts"): somebody new with that role, who has signed in before, comes there."""
+        email, session = self._somebody(role)
+        page = self.stranger(path, storage_state=remembered(self._site, session), **options)
+        arrived(page, email)
+        return page
+
+    def by_form(self, role: str | None, path: str = "/") -> Page:
+        """Somebody new with that role comes there and signs in."""
+        email, _ = self._somebody(role)
+        page = self.stranger(path)
         sign_in(page, email)
         return page
+
+    def _somebody(self, role: str | None) -> tuple[str, dict[str, Any]]:
+        email = f"{role or 'nobody'}-{token_hex(4)}@example.org"
+        session = sign_up_for_session(self._site.api.url, self._site.api.publishable_key, email, PASSWORD)
+        if role:
+            self._site.store.grant_role(email, role)
+        return email, session
 
     def stranger(self, path: str = "/", **options: object) -> Page:
         """Somebody who has not signed in."""
@@ -113,7 +127,28 @@ def sign_in(page: Page, email: str) -> None:
     page.get_by_label("E-mail").fill(email)
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Sign in", exact=True).click()
+    arrived(page, email)
+
+
+def arrived(page: Page, email: str) -> None:
     page.get_by_role("banner").get_by_text(email).wait_for()
+
+
+def sign_up_for_session(api_url: str, key: str, email: str, password: str) -> dict[str, Any]:
+    """What the API answers to somebody new: the session that the page would keep."""
+    body = {"email": email, "password": password}
+    reply = httpx.post(f"{api_url}/auth/v1/signup", headers={"apikey": key}, json=body, timeout=20)
+    session: dict[str, Any] = reply.raise_for_status().json()
+    return {"expires_at": int(time.time()) + session["expires_in"], **session}
+
+
+def remembered(site: Site, session: dict[str, Any]) -> dict[str, Any]:
+    """A browser in which it was kept. (Each test that typed a password took a second longer.)"""
+    kept = {
+        "name": f"sb-{urlsplit(site.api.url).netloc.split('.')[0]}-auth-token",
+        "value": json.dumps(session),
+    }
+    return {"cookies": [], "origins": [{"origin": site.url, "localStorage": [kept]}]}
 
 
 def email_of(page: Page) -> str:

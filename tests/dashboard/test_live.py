@@ -138,9 +138,21 @@ def test_the_alerts_are_worked_by_keyboard_alone(visit: Visitors, site: Site) ->
     expect(help_.get_by_role("button", name="Close")).to_be_focused()
     keys.press("Escape")
     expect(help_).to_have_count(0)
-    keys.press("j")
+    keys.press("?")
+    expect(help_).to_be_visible()
+    type_without_a_pause(page, "Escape", "j")
+    expect(newest).to_be_focused()
     keys.press("Enter")
     expect(page.get_by_role("heading", name="three: service_down")).to_be_visible()
+
+
+def type_without_a_pause(page: Page, *keys: str) -> None:
+    """Faster than the browser tells of anything else."""
+    page.evaluate(
+        "keys => keys.forEach((key) => "
+        "document.body.dispatchEvent(new KeyboardEvent('keydown', {key, bubbles: true})))",
+        list(keys),
+    )
 
 
 def outline(page: Page) -> str:

@@ -59,7 +59,7 @@ def test_links_lead_to_http_only(visit: Visitors, site: Site) -> None:
 
 def test_no_token_is_in_an_address(visit: Visitors) -> None:
     addresses: list[str] = []
-    page = visit("viewer")
+    page = visit.by_form("viewer")
     page.on("request", lambda request: addresses.append(request.url))
     page.reload()
     expect(page.get_by_role("heading", name="Targets")).to_be_visible()

@@ -17,13 +17,13 @@ def menu(page: Page) -> set[str]:
 
 
 def test_an_admin_sees_every_view(visit: Visitors) -> None:
-    page = visit("admin")
+    page = visit.by_form("admin")
     expect(page.get_by_role("navigation", name="Views")).to_be_visible()
     assert {"Overview", "Alerts", "Incidents", "Targets", "Audit", "Members", "System"} <= menu(page)
 
 
 def test_somebody_without_a_role_is_told_whom_to_ask_and_sees_nothing_else(visit: Visitors) -> None:
-    page = visit(None, "/alerts")
+    page = visit.by_form(None, "/alerts")
     expect(page.get_by_role("heading", name="You are signed in, and have no role yet")).to_be_visible()
     expect(page.get_by_text(f"watchkeeper members grant {email_of(page)} viewer")).to_be_visible()
     assert menu(page) == set()
@@ -42,7 +42,7 @@ def test_a_wrong_password_is_told_and_what_was_typed_stays(visit: Visitors) -> N
 
 def test_a_link_to_an_alert_opens_it_after_the_sign_in(visit: Visitors, site: Site) -> None:
     alert = site.fire("lost node", message="no route to host")
-    page = visit("viewer", f"/alerts/{alert}")
+    page = visit.by_form("viewer", f"/alerts/{alert}")
     expect(page.get_by_role("heading", name="lost node: service_down")).to_be_visible()
     expect(page.get_by_text("no route to host")).to_be_visible()
 
@@ -86,7 +86,7 @@ def test_who_may_not_act_finds_no_button_and_the_api_refuses(
 
 def test_signing_out_removes_what_was_shown(visit: Visitors, site: Site) -> None:
     site.fire("private node", message="in the vault")
-    page = visit("viewer", "/alerts")
+    page = visit.by_form("viewer", "/alerts")
     expect(page.get_by_text("in the vault")).to_be_visible()
     page.locator(".account summary").click()
     page.get_by_role("button", name="Sign out", exact=True).click()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -11,7 +12,7 @@ import pytest
 
 from tests.supabase.rights import CALLERS, HELPERS, NOBODY, ROLES, RPCS, SEQUENCES, TABLES
 from tests.supabase.world import MEMBERS, Array, Db, World, a_target, refused
-from tests.support.parts import Database
+from tests.support.parts import Cluster, Database
 
 TABLE_VERBS = ("select", "insert", "update", "delete", "truncate", "references", "trigger")
 API_TABLES = [table for table in TABLES if table.startswith("public.")]
@@ -131,9 +132,32 @@ def test_nobody_may_create_anything(db: Db) -> None:
 # What really happens ---------------------------------------------------------------------------------------------
 
 
+@pytest.fixture(scope="module")
+def lived_in_connection(cluster: Cluster) -> Iterator[psycopg.Connection]:
+    """To a database that was lived in, committed once: a thousand cases begin with it."""
+    database = cluster.copy("migrated")
+    with database.connect() as connection:
+        world = World(Db(connection))
+        with connection.transaction():
+            live(world)
+        yield connection
+    cluster.drop(database)
+
+
 @pytest.fixture
-def lived_in(world: World) -> World:
+def lived_in(lived_in_connection: psycopg.Connection) -> Iterator[World]:
     """One row in each table of the API."""
+    with lived_in_connection.transaction(force_rollback=True):
+        yield World(Db(lived_in_connection))
+
+
+def live(world: World) -> None:
+    """Leaves a row in each table of the API, and what the RPCs of the matrix ask for."""
+    world.db.run(
+        "create table public.blockchain_blocks (block_index int, block_hash text, created_at timestamptz)"
+    )
+    world.db.sign_up("new@example.org")
+    world.db.member("viewer", "old@example.org")
     world.target(checks={"uptime": {}})
     for name in ("chat", "spare"):
         world.db.rpc("save_channel", channel={"name": name, "kind": "chat"})
@@ -184,7 +208,6 @@ def lived_in(world: World) -> World:
     world.db.run(
         "insert into performance_benchmarks (benchmark_name, operation_type, duration_ms) values ('b', 'sign', 1)"
     )
-    return world
 
 
 @pytest.mark.parametrize("table", API_TABLES)
@@ -332,9 +355,6 @@ def test_each_rpc_serves_whom_the_matrix_says_and_refuses_the_others(
     lived_in: World, rpc: str, who: str
 ) -> None:
     db = lived_in.db
-    db.run("create table public.blockchain_blocks (block_index int, block_hash text, created_at timestamptz)")
-    db.sign_up("new@example.org")
-    db.member("viewer", "old@example.org")
     given = arguments(db, rpc)
     if who in RPCS[rpc][1]:
         with db.asking_as(who):

@@ -6,7 +6,7 @@ import fcntl
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from infra.local.paths import STATE
@@ -18,15 +18,25 @@ SESSIONS = STATE / "tests"
 
 @contextmanager
 def scratch() -> Iterator[Path]:
-    """A folder of this session's own."""
+    """A folder of this session's own. Sessions that begin or end together do not take each other's for a dead one's."""
     SESSIONS.mkdir(mode=0o711, parents=True, exist_ok=True)
-    for left in SESSIONS.iterdir():
-        _remove_if_dead(left)
-    folder = Path(tempfile.mkdtemp(dir=SESSIONS))
-    with (folder / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with ExitStack() as held:
+        with _one_at_a_time():
+            for left in SESSIONS.iterdir():
+                _remove_if_dead(left)
+            folder = Path(tempfile.mkdtemp(dir=SESSIONS))
+            lock = held.enter_context((folder / "lock").open("w"))
+            fcntl.flock(lock, fcntl.LOCK_EX)
         yield folder
-    shutil.rmtree(folder)
+        with _one_at_a_time():
+            shutil.rmtree(folder)
+
+
+@contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    with (STATE / "tests.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _remove_if_dead(folder: Path) -> None:
