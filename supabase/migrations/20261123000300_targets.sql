@@ -53,14 +53,17 @@ create table watchkeeper.dependencies (
 alter table watchkeeper.dependencies enable row level security;
 create index dependencies_of_parent on watchkeeper.dependencies (parent_id);
 
+-- In plpgsql, as all that recording an alert asks: a function in SQL with a search_path is planned at each call.
 create function watchkeeper.ancestors(target_id uuid) returns setof uuid
-language sql stable set search_path = '' as $$
-  with recursive up as (
+language plpgsql stable set search_path = '' as $$
+begin
+  return query with recursive up as (
     select d.parent_id from watchkeeper.dependencies as d where d.target_id = ancestors.target_id
     union
     select d.parent_id from up join watchkeeper.dependencies as d on d.target_id = up.parent_id
   )
-  select up.parent_id from up
+  select up.parent_id from up;
+end
 $$;
 
 -- Two missed slots and the time a probe may take: from then on the last result says nothing about now.

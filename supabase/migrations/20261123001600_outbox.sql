@@ -53,8 +53,9 @@ create index ladders_of_escalation on watchkeeper.ladders (escalation_id);
 -- While the parent fires the child is shown and not paged. A child that noticed first waits, a minute at most, until
 -- its parents have been looked at once more.
 create function watchkeeper.parent_of_trouble(alert public.system_alerts, at timestamptz) returns text
-language sql stable set search_path = '' as $$
-  select reason from (
+language plpgsql stable set search_path = '' as $$
+begin
+  return (select reason from (
     select 1 as n, 'parent: ' || a.source || ' is failing' as reason
     from watchkeeper.ancestors(alert.target_id) as p
     join public.system_alerts as a on a.target_id = p and a.status = 'firing'
@@ -65,7 +66,8 @@ language sql stable set search_path = '' as $$
     join watchkeeper.targets as t on t.id = p and not t.paused
     join watchkeeper.checks as c on c.target_id = p and c.enabled
     where at < alert.created_at + interval '60 seconds' and watchkeeper.last_due_at(c.id) < alert.created_at
-  ) as r order by n, reason limit 1
+  ) as r order by n, reason limit 1);
+end
 $$;
 
 create function watchkeeper.recent_changes(fingerprint text, moment timestamptz) returns bigint
@@ -173,14 +175,16 @@ $$;
 
 -- Those who were told before it rose hear that it rose, once.
 create function watchkeeper.tell_the_rise(alert public.system_alerts, at timestamptz) returns void
-language sql set search_path = '' as $$
-  select watchkeeper.enqueue(alert, d.channel_id, 'escalate', 'escalate-' || t.id, 'follows the trigger', 0, tell_the_rise.at)
+language plpgsql set search_path = '' as $$
+begin
+  perform watchkeeper.enqueue(alert, d.channel_id, 'escalate', 'escalate-' || t.id, 'follows the trigger', 0, tell_the_rise.at)
   from (
     select x.id, x.at from watchkeeper.alert_transitions as x
     where x.alert_id = alert.id and x.transition = 'escalated' order by x.id desc limit 1
   ) as t
   join watchkeeper.deliveries as d on d.alert_id = alert.id and d.event = 'trigger' and d.status in ('pending', 'sent') and d.created_at < t.at
-  join watchkeeper.channels as c on c.id = d.channel_id and c.deleted_at is null
+  join watchkeeper.channels as c on c.id = d.channel_id and c.deleted_at is null;
+end
 $$;
 
 -- Tells the channels that have not been told yet; or notes why it must wait.

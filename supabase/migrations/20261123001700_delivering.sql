@@ -308,11 +308,25 @@ begin
 end
 $$;
 
+-- The alerts that their deliveries may move. Whoever settles or buries takes them first, before any delivery, and in the
+-- order in which everybody takes alerts: so nobody waits in a circle.
+create function watchkeeper.lock_channel_alerts(channel_ids uuid[]) returns void
+language plpgsql security definer set search_path = '' as $$
+begin
+  perform from public.system_alerts as a
+  where a.status = 'firing' and a.fingerprint = any (array(select 'channel:' || c from unnest(channel_ids) as c))
+  order by a.created_at, a.id for no key update;
+end
+$$;
+
 create function watchkeeper.bury_expired(at timestamptz) returns void
 language plpgsql set search_path = '' as $$
 declare
   delivery watchkeeper.deliveries;
 begin
+  perform watchkeeper.lock_channel_alerts(array(
+    select distinct d.channel_id from watchkeeper.deliveries as d cross join watchkeeper.delivery_settings as s
+    where d.status = 'pending' and d.created_at < at - make_interval(secs => s.dead_after_s)));
   for delivery in
     select d.*
     from watchkeeper.deliveries as d cross join watchkeeper.delivery_settings as s
@@ -350,7 +364,8 @@ begin
   select d.* into delivery from watchkeeper.deliveries as d
   where d.id = (settlement ->> 'delivery_id')::uuid and d.status = 'pending'
     and d.lease_id = (settlement ->> 'lease_id')::uuid and d.leased_until > at
-  for no key update;
+  -- Who holds it has ended the lease, or sends it once more at somebody's wish.
+  for no key update skip locked;
   if delivery.id is null then
     return false;
   end if;

@@ -265,7 +265,7 @@ begin
 end
 $$;
 
--- As in 001900, but the deliveries are locked in the order in which a settlement locks them.
+-- As in 001900, but alerts are locked before deliveries, and each in the order in which everybody locks them.
 create or replace function watchkeeper.drop_channel(name text, at timestamptz) returns void
 language plpgsql security definer set search_path = '' as $$
 declare
@@ -279,6 +279,10 @@ begin
   end if;
   update watchkeeper.channels as c set deleted_at = at where c.id = channel.id;
   delete from watchkeeper.route_channels as rc where rc.channel_id = channel.id;
+  perform from public.system_alerts as a
+  where a.id in (select d.alert_id from watchkeeper.deliveries as d where d.channel_id = channel.id and d.status = 'pending')
+    or (a.fingerprint = 'channel:' || channel.id and a.status = 'firing')
+  order by a.created_at, a.id for no key update;
   perform from watchkeeper.deliveries as d where d.channel_id = channel.id and d.status = 'pending' order by d.seq for no key update;
   for alert in
     with cancelled as (
@@ -287,7 +291,7 @@ begin
     )
     select a.* from public.system_alerts as a
     where a.status = 'firing' and a.id in (select c.alert_id from cancelled as c where c.event in ('trigger', 'escalate'))
-    order by a.created_at for no key update
+    order by a.created_at, a.id for no key update
   loop
     perform watchkeeper.route_alert(alert, at);
   end loop;

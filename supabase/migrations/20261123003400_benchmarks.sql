@@ -161,7 +161,9 @@ begin
   for settlement, n in select e.s, e.n - 1 from jsonb_array_elements(settlements) with ordinality as e (s, n) loop
     perform watchkeeper.need_fit(format('settlements[%s]', n), settlement, watchkeeper.settlement_schema());
   end loop;
-  -- In one order, because each settlement may move the alert of its channel.
+  perform watchkeeper.lock_channel_alerts(array(
+    select distinct d.channel_id from watchkeeper.deliveries as d
+    where d.id in (select (s ->> 'delivery_id')::uuid from jsonb_array_elements(settlements) as s)));
   for settlement in
     select s from jsonb_array_elements(settlements) as s
     left join watchkeeper.deliveries as d on d.id = (s ->> 'delivery_id')::uuid order by d.channel_id, d.seq

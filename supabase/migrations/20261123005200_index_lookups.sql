@@ -5,3 +5,6 @@
 alter function watchkeeper.lock_targets(uuid[]) set enable_seqscan = off;
 alter function watchkeeper.recent_changes(text, timestamptz) set enable_seqscan = off;
 alter function watchkeeper.tell_the_rise(public.system_alerts, timestamptz) set enable_seqscan = off;
+alter function watchkeeper.ancestors(uuid) set enable_seqscan = off;
+alter function watchkeeper.parent_of_trouble(public.system_alerts, timestamptz) set enable_seqscan = off;
+alter function watchkeeper.lock_channel_alerts(uuid[]) set enable_seqscan = off;

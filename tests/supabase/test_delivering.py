@@ -94,6 +94,22 @@ def test_a_stale_settle_changes_nothing(told: World, outcome: str) -> None:
     assert told.settle(64, [{"lease_id": str(uuid4()), "deliveries": [{"id": str(uuid4())}]}])["stale"] == 1
 
 
+def test_a_settlement_waits_for_nobody_who_holds_its_delivery(fresh: Callable[[], Db]) -> None:
+    """Whoever buries it holds it, and waits for the channel's alert, which the settlement may hold: a circle."""
+    world = World(fresh())
+    world.channel("chat", "pager")
+    world.route("chat")
+    world.fire(0, "node-1")
+    world.fire(0, "node-2")
+    messages = world.claim(1)
+    held = messages[1]["deliveries"][0]["id"]
+    other = fresh()
+    world.db.run("set lock_timeout = '1s'")
+    with other.connection.transaction():
+        other.run("select from watchkeeper.deliveries where id = %s for no key update", held)
+        assert world.settle(2, messages, "dead", error="no") == {"settled": 1, "stale": 1}
+
+
 def test_settling_twice_counts_once(told: World) -> None:
     told.fire(0)
     messages = told.claim(1)
