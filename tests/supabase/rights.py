@@ -46,6 +46,7 @@ TABLES: dict[str, dict[str, tuple[str, ...]]] = {
     "watchkeeper.objectives": {},
     "watchkeeper.probes": {},
     "watchkeeper.roll_ups": {},
+    "watchkeeper.regions": {},
     "watchkeeper.report_plans": {},
     "watchkeeper.reports": {},
     "watchkeeper.rotation_overrides": {},
@@ -61,6 +62,7 @@ TABLES: dict[str, dict[str, tuple[str, ...]]] = {
     "watchkeeper.sweep_clock": {},
     "watchkeeper.targets": {},
     "watchkeeper.uptime_days": {},
+    "watchkeeper.votes": {},
     "watchkeeper.watchdog": {},
 }
 SEQUENCES = (
@@ -149,6 +151,7 @@ RPCS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "get_overview",
             "get_target",
             "list_overrides",
+            "list_regions",
         ),
         (PEOPLE, READERS),
     ),
@@ -198,6 +201,7 @@ RPCS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "save_report_plan",
             "delete_report_plan",
             "save_watchdog",
+            "forget_region",
         ),
         (PEOPLE, MANAGERS),
     ),
