@@ -442,6 +442,8 @@ def test_regions_at_once_give_each_slot_one_look_of_each_and_one_verdict(fresh: 
     world = Regions(fresh())
     targets = [{**a_target(f"t{n}", {"p2p": {"interval_s": 30}}), "regions": {"agree": 2}} for n in range(8)]
     world.db.run("select watchkeeper.apply_targets(%s, false, false, %s)", targets, world.start)
+    for name in NAMES:
+        world.tick_in(-1, name)
 
     def ticks(name: str, db: Db) -> list[tuple[str, str, str]]:
         own, claimed = Regions(db, world.start), []

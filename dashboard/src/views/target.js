@@ -114,7 +114,7 @@ function looks(screen, seen) {
   const status = { ok: "ok", fail: "critical" };
   return html`<div class="scroll panel" tabindex="0"><table>
     <thead><tr><th>${words.target.region}</th><th>${words.target.seen}</th><th class="number">${words.target.responseTime}</th><th>${words.target.last}</th><th>${words.target.reason}</th></tr></thead>
-    <tbody>${Object.entries(seen).map(([name, look]) => html`<tr>
+    <tbody>${Object.entries(seen).sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, look]) => html`<tr>
       <td>${name}</td>
       <td>${badge(shown(status[/** @type {"ok"} */ (look.outcome)], screen.app.away), look.outcome)}</td>
       <td class="number">${quantity(look.response_ms, "ms")}</td>
