@@ -11,7 +11,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from watchkeeper import aws, faults, telemetry
 from watchkeeper.errors import SettingsError, StoreError, Unreachable
 from watchkeeper.queues import Sent, nudge, pack, send
-from watchkeeper.settings import DeliverySettings, Settings, outside_heartbeat_url
+from watchkeeper.settings import DeliverySettings, Settings, outside_heartbeat_url, region_name
 from watchkeeper.store import Json, Store, StoreUnreachable
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ def publish_catalog_once() -> None:
 def claims(context: LambdaContext) -> Iterator[list[Json]]:
     """Claim again while claims come back full and there is time to send them."""
     while True:
-        tasks = store().claim_due_checks()
+        tasks = store().claim_due_checks(region=region_name())
         yield tasks
         checks = {task["check_id"] for task in tasks if "probe_id" not in task}
         if len(checks) < CHECKS_PER_CLAIM or context.get_remaining_time_in_millis() < RESERVE_MS:

@@ -61,6 +61,7 @@ class Task(BaseModel):
     target: str
     kind: str
     due_at: AwareDatetime
+    region: str | None = Field(default=None, description="whose look it is, where several regions must agree")
     delay_s: float = Field(default=0, ge=0, description="seconds until due, by the database's clock")
     interval_s: int = Field(ge=1)
     timeout_s: float = Field(gt=0)
@@ -183,6 +184,7 @@ class CheckResult(Model):
 
     check_id: UUID
     due_at: AwareDatetime
+    region: str | None = None
     outcome: Outcome
     reason: str | None = None
     started_at: AwareDatetime
@@ -194,7 +196,7 @@ class CheckResult(Model):
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values; decimals as text, so that nothing is rounded on the way."""
-        return self.model_dump(mode="json")
+        return self.model_dump(mode="json", exclude=None if self.region else {"region"})
 
 
 Event = Literal["trigger", "escalate", "remind", "acknowledge", "update", "resolve", "report", "test"]

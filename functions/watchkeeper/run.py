@@ -76,6 +76,7 @@ async def run_check(task: Task, access: Access, clock: Clock = utc_now) -> Check
     return CheckResult(
         check_id=task.check_id,
         due_at=task.due_at,
+        region=task.region,
         started_at=started_at,
         finished_at=started_at + timedelta(seconds=time.monotonic() - started),
         **vars(verdict),

@@ -1,6 +1,7 @@
 """What a function is told by its environment."""
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -12,6 +13,7 @@ from watchkeeper.model import KINDS
 
 PrivateTargets = Literal["none", "loopback", "all"]
 SmtpSecurity = Literal["starttls", "tls", "none"]
+REGION_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
 
 
 @dataclass(frozen=True)
@@ -130,6 +132,15 @@ class BooksSettings:
             lock_mode=cast("Any", _choice(env, "AUDIT_LOCK_MODE", ("GOVERNANCE", "COMPLIANCE", "NONE"))),
             lock_days=_whole_number(env, "AUDIT_LOCK_DAYS", cls.lock_days, 1, 36_500),
         )
+
+
+def region_name(env: Mapping[str, str] | None = None) -> str | None:
+    """Where this stack is, by the name that a target's `regions` uses: what it is told, else where AWS runs it."""
+    env = os.environ if env is None else env
+    name = env.get("REGION_NAME", "").strip() or env.get("AWS_REGION", "").strip()
+    if name and not REGION_NAME.fullmatch(name):
+        raise SettingsError("REGION_NAME", "must be up to 40 letters, digits, dots, dashes and underscores")
+    return name or None
 
 
 def ssm_parameter(name: str) -> str:

@@ -76,13 +76,16 @@ class Store:
         """Tell the database which kinds, chains and networks this version knows."""
         self._rpc("publish_catalog", {"catalog": catalog}, repeatable=True)
 
-    def claim_due_checks(self, horizon_s: int = 120) -> list[Json]:
+    def claim_due_checks(self, horizon_s: int = 120, region: str | None = None) -> list[Json]:
         """Take what falls due within the horizon: two ticks' worth, as a tick drifts inside its minute.
+
+        `region`: where we are; of a slot that several regions must look at, each takes its own look.
 
         Not repeated after a lost reply: what it claimed is gone with it. The database counts those slots as
         missed and makes the checks due again at the next tick.
         """
-        return self._rows("claim_due_checks", {"horizon_s": horizon_s})
+        args = {"horizon_s": horizon_s, **({"region": region} if region else {})}
+        return self._rows("claim_due_checks", args)
 
     def record_check_results(self, results: Sequence[Mapping[str, Any]]) -> Json:
         """Write runs, samples and alert state in one transaction; a repeat is recorded once."""
@@ -277,6 +280,10 @@ class Store:
         """Where the database itself says that the monitor is silent; None: nowhere. Returns whether it can."""
         return self._object("save_watchdog", {"url": url, "silent_s": silent_s}, repeatable=True)
 
+    def forget_region(self, name: str) -> None:
+        """Of a region whose stack is gone: nobody waits for it any more."""
+        self._rpc("forget_region", {"name": name})
+
     def get_delivery_settings(self) -> Json:
         """The numbers that hold for all channels."""
         return self._object("get_delivery_settings", {}, repeatable=True)
@@ -400,6 +407,10 @@ class Store:
     def list_targets(self) -> list[Json]:
         """Every target with its settings, status and newest values."""
         return self._rows("list_targets", {}, repeatable=True)
+
+    def list_regions(self) -> list[Json]:
+        """Every region that ever ticked, and whether it still does."""
+        return self._rows("list_regions", {}, repeatable=True)
 
     def get_metric_series(
         self, target_id: str, metric_name: str, from_time: str, to_time: str, *, points: int = 200

@@ -20,6 +20,7 @@ from infra.cli import (
     levels,
     members,
     oncall,
+    regions,
     report,
     settings,
     silences,
@@ -37,7 +38,7 @@ from watchkeeper.store import Store, StoreUnreachable
 OK, PROBLEM, USAGE = 0, 1, 2
 GROUPS = (
     status, config, targets, check, alerts, incidents, channels, deliveries, oncall, silences, heartbeats,
-    uptime, latency, benchmarks, levels, report, settings, watchdog, members, audit,
+    uptime, latency, benchmarks, levels, report, settings, watchdog, members, regions, audit,
 )  # fmt: skip
 
 DESCRIPTION = """\

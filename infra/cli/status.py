@@ -53,11 +53,20 @@ def show(summary: Json, screen: Screen) -> None:
         screen.table([group_row(name, group, now) for name, group in watched.items()], status_column=1)
     if targets := summary.get("targets"):
         screen.line("\nTargets")
-        screen.table([[t["name"], word(t), t.get("reason") or ""] for t in targets], status_column=1)
+        screen.table([[t["name"], word(t), why(t, now)] for t in targets], status_column=1)
     if deliveries := summary.get("deliveries"):
         screen.line(f"\nDeliveries  {screen.status(word(deliveries))}  {deliveries_line(deliveries, now)}")
     if unwatched := [label(name) for name in GROUPS if name not in watched]:
         screen.line(f"\nNot watched: {', '.join(unwatched)}")
+
+
+def why(target: Json, now: str) -> str:
+    """What is wrong, and where regions must agree, what each of them sees."""
+    looks = target.get("regions") or {}
+    seen = ", ".join(
+        f"{name} {look['outcome']} {ago(look['at'], now)}" for name, look in sorted(looks.items())
+    )
+    return "  ".join(part for part in (target.get("reason"), seen and f"[{seen}]") if part)
 
 
 def word(thing: Json) -> str:
@@ -106,4 +115,17 @@ def pulse(monitoring: Json, now: str) -> str:
     blind = f", BLIND since {since}" if since else ""
     watchdog = monitoring.get("watchdog") or {}
     nobody = f"; no watchdog: {clean(watchdog['reason'])}" if watchdog.get("reason") else ""
-    return f"last tick {ago(monitoring.get('last_tick_at'), now)}{blind}{nobody}"
+    return f"last tick {ago(monitoring.get('last_tick_at'), now)}{blind}{nobody}{regions(monitoring, now)}"
+
+
+def regions(monitoring: Json, now: str) -> str:
+    """Those that went quiet by name; where there is only one and it ticks, the tick says it all."""
+    found = monitoring.get("regions") or []
+    quiet = [
+        f"{each['name']} is quiet, last tick {ago(each['last_tick_at'], now)}"
+        for each in found
+        if each["status"] != "ok"
+    ]
+    if quiet:
+        return f"; {len(quiet)} of {len(found)} regions: {'; '.join(quiet)}"
+    return f"; {len(found)} regions" if len(found) > 1 else ""

@@ -38,6 +38,20 @@ TARGET: Json = {
             "items": {"type": "string", "minLength": 1, "maxLength": 100},
         },
         "checks": {"type": ["object", "null"], "additionalProperties": {**CHECK, "type": ["object", "null"]}},
+        "regions": {
+            "type": ["object", "null"],
+            "additionalProperties": False,
+            "required": ["agree"],
+            "properties": {
+                "agree": {"type": "integer", "minimum": 1, "maximum": 9},
+                "names": {
+                    "type": ["array", "null"],
+                    "minItems": 1,
+                    "maxItems": 9,
+                    "items": {"type": "string", "pattern": r"^[A-Za-z0-9][A-Za-z0-9._-]{0,39}$"},
+                },
+            },
+        },
     },
 }
 FILE: Json = {
@@ -117,6 +131,7 @@ def repeated_names(items: object, section: str, key: str = "name") -> Found:
 
 def _target_problems(target: Json, place: Place, catalog: Mapping[str, Any]) -> Found:
     yield from placeholders(target, place)
+    yield from _regions_problems(target.get("regions"), (*place, "regions"))
     name, chain = target.get("name"), target.get("chain")
     if isinstance(name, str) and name != name.strip():
         yield (*place, "name"), "must not begin or end with a space"
@@ -131,6 +146,18 @@ def _target_problems(target: Json, place: Place, catalog: Mapping[str, Any]) -> 
         if family["needs_endpoint"] and not target.get("endpoint"):
             yield (*place, "endpoint"), f"is needed for chain {chain}"
         yield from _checks_problems(target, place, family["kinds"], catalog)
+
+
+def _regions_problems(regions: object, place: Place) -> Found:
+    names = regions.get("names") if isinstance(regions, dict) else None
+    if not isinstance(regions, dict) or not isinstance(names, list):
+        return
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            yield (*place, "names", index), f'"{name}" is there twice'
+    agree = regions.get("agree")
+    if isinstance(agree, int) and agree > len(names):
+        yield (*place, "agree"), f"must not be more than the {len(names)} names (is {agree})"
 
 
 def _checks_problems(target: Json, place: Place, kinds: list[str], catalog: Mapping[str, Any]) -> Found:

@@ -64,8 +64,11 @@ def tick(account: Account) -> Json:
 
 
 def _hurry_one(store: Store) -> Json | None:
-    """Makes the check of a target due now. None: there is no target to check."""
-    for target in store.list_targets():
+    """Makes the check of a target due now. None: there is no target to check.
+
+    If there is another, not one on which several regions must agree: that waits for the others' next tick.
+    """
+    for target in sorted(store.list_targets(), key=lambda each: "regions" in each):
         if not target["paused"] and any(check["enabled"] for check in target["checks"].values()):
             store.run_check_now(target["id"])
             return target

@@ -123,9 +123,9 @@ language sql immutable set search_path = '' as $$
   select to_timestamp(floor(extract(epoch from moment) / watchkeeper.grid_s(interval_s)) * watchkeeper.grid_s(interval_s))
 $$;
 
--- As in 000400, but what is beside the grid (just saved, asked for by somebody, from before there was one) comes to it: its
+-- As in 006200, but what is beside the grid (just saved, asked for by somebody, from before there was one) comes to it: its
 -- slot is the one that has just begun, unless that one or a newer one was claimed; then the next one is, a little early once.
-create or replace function watchkeeper.claim_slots(at timestamptz, horizon_s integer, most integer) returns jsonb
+create or replace function watchkeeper.claim_slots(at timestamptz, horizon_s integer, most integer, region text) returns jsonb
 language sql security definer set search_path = '' as $$
   with due as (
     select c.id, c.interval_s,
@@ -158,8 +158,8 @@ language sql security definer set search_path = '' as $$
     where c.id = s.id
   ),
   claimed as (
-    insert into watchkeeper.runs (check_id, due_at, claimed_at)
-    select s.id, s.due_at, at from slots as s
+    insert into watchkeeper.runs (check_id, due_at, claimed_at, region)
+    select s.id, s.due_at, at, claim_slots.region from slots as s
     on conflict do nothing
     returning check_id, due_at
   )
@@ -172,4 +172,5 @@ language sql security definer set search_path = '' as $$
   from claimed as r
   join watchkeeper.checks as c on c.id = r.check_id
   join watchkeeper.targets as t on t.id = c.target_id
+  where t.regions is null
 $$;

@@ -58,6 +58,7 @@ class Site:
         for channel in self.store.list_channels():
             self.store.delete_channel(channel["name"])
         self.db.execute("select watchkeeper.drop_target(id, now()) from watchkeeper.targets")
+        self.db.execute("delete from watchkeeper.regions")
         self.db.execute(
             "select watchkeeper.close_alert(fingerprint, 'over', now()) from public.system_alerts "
             "where status = 'firing'"

@@ -87,6 +87,20 @@ def test_a_check_due_later_waits_in_its_queue(tick: Tick) -> None:
     assert tick.waiting("p2p") == 2
 
 
+@pytest.mark.parametrize(
+    ("told", "aws", "said"),
+    [("", "eu-central-1", "eu-central-1"), ("here", "eu-central-1", "here"), ("", "", None)],
+)
+def test_a_tick_says_where_it_is(
+    tick: Tick, monkeypatch: pytest.MonkeyPatch, told: str, aws: str, said: str | None
+) -> None:
+    monkeypatch.setenv("REGION_NAME", told)
+    monkeypatch.setenv("AWS_REGION", aws)
+    tick.run()
+    (asked,) = tick.rpcs.called("claim_due_checks")
+    assert asked.get("region") == said
+
+
 def test_a_quiet_minute_sends_nothing(tick: Tick) -> None:
     assert tick.run() == {"claimed": 0, "sent": 0}
 

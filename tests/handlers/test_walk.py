@@ -114,11 +114,13 @@ Save = Callable[..., Json]
 def save(world: World) -> Iterator[Save]:
     saved: list[Json] = []
 
-    def save(url: str) -> Json:
+    def save(url: str, **more: object) -> Json:
         # An interval beyond the horizon: each tick of a test runs the one slot it asked for.
         checks = {"uptime": {"interval_s": 3600}}
         saved.append(
-            world.store.save_target({"name": f"walk-{token_hex(4)}", "endpoint": url, "checks": checks})
+            world.store.save_target(
+                {"name": f"walk-{token_hex(4)}", "endpoint": url, "checks": checks, **more}
+            )
         )
         return saved[-1]
 
@@ -153,6 +155,38 @@ def test_an_outage_opens_one_alert_and_its_end_resolves_it(
     world.run_now(target)
     assert world.alerts(target) == [("service_down", "resolved")]
     assert world.status(target) == "ok"
+
+
+def test_two_regions_must_see_it_before_it_fires(
+    world: World, save: Save, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both functions, run as in two regions: the name goes from the tick through the queue to the record."""
+
+    def tick_in(*regions: str) -> None:
+        for region in regions:
+            monkeypatch.setenv("REGION_NAME", region)
+            world.tick()
+
+    here, there = "walk-here", "walk-there"
+    target = save(service.url, regions={"agree": 2, "names": [here, there]})
+    tick_in(there)
+    tick_in(here, there)
+    assert world.status(target) == "unknown", "the first slot was looked at before there was a second region"
+    world.store.run_check_now(target["id"])
+    tick_in(here)
+    tick_in(there)
+    assert world.status(target) == "ok"
+    service.status = 503
+    for _ in range(2):
+        world.store.run_check_now(target["id"])
+        tick_in(here)
+        assert world.alerts(target) == []
+        tick_in(there)
+    assert world.alerts(target) == [("service_down", "firing")]
+    (alert,) = world.store.list_alerts(target_id=target["id"])
+    assert f"(2 of 2 regions: {here}, {there})" in alert["message"]
+    (found,) = [t for t in world.store.get_system_health_summary()["targets"] if t["id"] == target["id"]]
+    assert {name: look["outcome"] for name, look in found["regions"].items()} == {here: "fail", there: "fail"}
 
 
 def test_a_message_that_comes_twice_is_recorded_once(world: World, save: Save, service: Service) -> None:

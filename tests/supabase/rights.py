@@ -48,6 +48,7 @@ TABLES: dict[str, dict[str, tuple[str, ...]]] = {
     "watchkeeper.objectives": {},
     "watchkeeper.probes": {},
     "watchkeeper.roll_ups": {},
+    "watchkeeper.regions": {},
     "watchkeeper.report_plans": {},
     "watchkeeper.reports": {},
     "watchkeeper.rotation_overrides": {},
@@ -63,6 +64,7 @@ TABLES: dict[str, dict[str, tuple[str, ...]]] = {
     "watchkeeper.sweep_clock": {},
     "watchkeeper.targets": {},
     "watchkeeper.uptime_days": {},
+    "watchkeeper.votes": {},
     "watchkeeper.watchdog": {},
 }
 SEQUENCES = (
@@ -154,6 +156,7 @@ RPCS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "list_overrides",
             "get_setting",
             "get_settings",
+            "list_regions",
         ),
         (PEOPLE, READERS),
     ),
@@ -206,6 +209,7 @@ RPCS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "save_report_plan",
             "delete_report_plan",
             "save_watchdog",
+            "forget_region",
         ),
         (PEOPLE, MANAGERS),
     ),

@@ -51,6 +51,8 @@ NOT_SETTINGS = {
     "watchkeeper.sla_close_head",
     "watchkeeper.sla_closes",
     "watchkeeper.uptime_days",
+    # what each region saw of a run
+    "watchkeeper.votes",
     # what was made, by whom it says itself; the plans are settings
     "watchkeeper.reports",
     # the timeline of an incident: append-only, each line with its author
@@ -106,6 +108,7 @@ def lived_in(world: World) -> World:
     world.silence("2026-01-05T09:00", "2026-01-05T10:00")
     world.setting("heartbeat", name="backup", period_s=60)
     world.fire(0)
+    db.run("select watchkeeper.claim_due_checks(%s, 1, 'eu-1')", world.at(-60))
     db.sign_up("new@example.org")
     db.member("viewer", "old@example.org")
     chain(db)
@@ -213,6 +216,12 @@ CHANGES: dict[str, tuple[str, Callable[[Db], Json] | Json, list[Line]]] = {
         "save_delivery_settings",
         {"settings": {"storm_alerts": 20}},
         [("update", "delivery_settings", "only")],
+    ),
+    "a region forgotten": ("forget_region", {"name": "eu-1"}, [("delete", "regions", "eu-1")]),
+    "what regions must agree": (
+        "save_target",
+        anvil(regions={"agree": 2}),
+        [("update", "targets", "anvil")],
     ),
     "a role": (
         "grant_role",

@@ -189,6 +189,7 @@ def live(world: World) -> None:
         "from (values ('failed', null), ('making', gen_random_uuid())) as r (status, lease_id)"
     )
     world.db.run("update watchkeeper.heartbeats set token_hash = sha256('the-token')")
+    world.db.run("select watchkeeper.claim_due_checks(%s, 1, 'gone')", world.at(-60))
     tasks = world.tick(0)
     world.db.rpc("request_probe", target=a_target(), kind="blockchain")
     look = {"service_name": "web", "endpoint": "http://x", "is_up": True}
@@ -314,6 +315,7 @@ def arguments(db: Db, rpc: str) -> dict[str, Any]:
             ("heartbeat", "backup"))},
         "send_test": {"channel": "chat"},
         "retry_delivery": {"delivery_id": db.value("select id from watchkeeper.deliveries limit 1")},
+        "forget_region": {"name": "gone"},
         "save_watchdog": {"url": "https://example.org/hook"},
         "save_delivery_settings": {"settings": {"storm_alerts": 20}},
         "save_access_settings": {"settings": {"require_mfa": False}},

@@ -6,7 +6,7 @@ import pytest
 from moto import mock_aws
 
 from watchkeeper.errors import SettingsError
-from watchkeeper.settings import BooksSettings, DeliverySettings, ReportSettings, Settings
+from watchkeeper.settings import BooksSettings, DeliverySettings, ReportSettings, Settings, region_name
 
 ENV = {"SUPABASE_URL": "https://x.supabase.co/", "SUPABASE_SECRET_KEY": "sb_secret_abc"}
 
@@ -151,3 +151,9 @@ def test_an_error_about_the_books_names_the_setting(env: dict[str, str]) -> None
 def test_a_bucket_must_be_named(read: type[ReportSettings] | type[BooksSettings], name: str) -> None:
     with pytest.raises(SettingsError, match=f"^{name}: is not set"):
         read.from_env({})
+
+
+@pytest.mark.parametrize("name", ["eu central", "-eu", "x" * 41, "eu/1"])
+def test_a_region_must_have_a_name_that_the_database_takes(name: str) -> None:
+    with pytest.raises(SettingsError, match=r"^REGION_NAME: "):
+        region_name({"REGION_NAME": name})

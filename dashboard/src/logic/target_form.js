@@ -22,6 +22,10 @@ export function basics(catalog, draft, names) {
     names.length && names.length <= FEW
       ? { path: "depends_on", label: t.dependsOn, kind: "some", hint: t.dependsHint, options: names.map((each) => [each, each]) }
       : { path: "depends_on", label: t.dependsOn, kind: "list", hint: `${t.dependsHint} ${t.namesOf}` },
+    { path: "regions", label: t.regions, kind: "group", folded: true, fields: [
+      { path: "regions.agree", label: t.agree, kind: "whole", hint: t.agreeHint },
+      { path: "regions.names", label: t.regionNames, kind: "list", hint: t.regionNamesHint },
+    ] },
   ];
 }
 

@@ -22,6 +22,8 @@ test("a target comes back from its form as it was saved", () => {
   const { document, problems } = targetOf(catalog, startOf(catalog, saved, ["other"]), ["other"], "i");
   assert.deepEqual(document, saved);
   assert.deepEqual(problems, {});
+  const demanding = { ...saved, regions: { agree: 2, names: ["eu-1", "us-1"] } };
+  assert.deepEqual(targetOf(catalog, startOf(catalog, demanding, ["other"]), ["other"], "i").document, demanding);
 });
 
 test("among many targets the ones it depends on are written down, not ticked", () => {

@@ -25,6 +25,7 @@ export const view = {
           [words.system.blindSince, monitoring.blind_since ? when(monitoring.blind_since) : words.system.notBlind],
           [words.system.overdue, `${monitoring.checks_overdue} / ${monitoring.checks}`],
           [words.system.watchdog, watchdog(monitoring.watchdog)],
+          .../** @type {[string, unknown][]} */ (monitoring.regions?.length ? [[words.system.regions, regions(monitoring.regions, away)]] : []),
         ])}
         ${card(words.system.deliveries, shown(deliveries.status, away), [
           [words.system.lastDelivery, when(monitoring.last_delivery_at)],
@@ -61,6 +62,11 @@ function card(title, status, rows, reason) {
 function spells(list) {
   if (!list.length) return html`<p class="empty">${words.system.neverBlind}</p>`;
   return html`<ul class="rows">${list.map((each) => html`<li><span class="grow">${exact(each.from)} – ${each.to ? exact(each.to) : words.system.now}</span> ${duration(Number(each.seconds))}</li>`)}</ul>`;
+}
+
+/** Where it runs, and who went quiet. @param {any[]} list @param {boolean} away */
+function regions(list, away) {
+  return list.map((each) => html`<div>${badge(shown(each.status, away), each.name)} ${when(each.last_tick_at)}</div>`);
 }
 
 /** Who would tell if all of this fell silent. @param {{status: string, reason: string | null} | undefined} told */

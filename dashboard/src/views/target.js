@@ -52,6 +52,7 @@ export const view = {
         ${actions(screen, target)}
       </section>
       <section><h2>${words.target.checks}</h2>${checks(screen, target)}</section>
+      ${target.regions ? html`<section><h2>${words.target.regions}</h2><p>${words.target.agree(target.regions.agree)}</p>${looks(screen, target.looks)}</section>` : nothing}
       <section><div class="title"><h2>${words.target.metrics}</h2><div class="tabs">${SPANS.map(([value, label]) => html`<a href=${withQuery(screen.url, { hours: value })} aria-current=${Number(value) === hours ? "page" : nothing}>${label}</a>`)}</div></div>
         ${metrics.length ? html`<div class="charts">${metrics.map(chart)}</div>` : empty(words.target.noMetrics)}</section>
       <section><h2>${words.alerts.title}</h2>${alertList(alerts)}</section>`;
@@ -106,6 +107,18 @@ function checks(screen, target) {
       <td>${Object.entries(check.values ?? {}).map(([name, value]) => html`<span class="quantity"><b>${quantity(value.known ? value.value : null, value.unit)}</b> <span class="dim">${name}</span></span> `)}</td>
       <td class="number">${duration(check.interval_s)}</td>
       <td>${when(check.last_run_at)}</td></tr>`)}</tbody></table></div>`;
+}
+
+/** What each region that must agree sees. @param {import("../screen.js").Screen} screen @param {Record<string, any>} seen */
+function looks(screen, seen) {
+  const status = { ok: "ok", fail: "critical" };
+  return html`<div class="scroll panel" tabindex="0"><table>
+    <thead><tr><th>${words.target.region}</th><th>${words.target.seen}</th><th class="number">${words.target.responseTime}</th><th>${words.target.last}</th><th>${words.target.reason}</th></tr></thead>
+    <tbody>${Object.entries(seen).sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, look]) => html`<tr>
+      <td>${name}</td>
+      <td>${badge(shown(status[/** @type {"ok"} */ (look.outcome)], screen.app.away), look.outcome)}</td>
+      <td class="number">${quantity(look.response_ms, "ms")}</td>
+      <td>${when(look.at)}</td><td>${look.reason ?? ""}</td></tr>`)}</tbody></table></div>`;
 }
 
 /** @param {any} metric */

@@ -112,6 +112,39 @@ def test_a_dead_monitor_does_not_look_healthy(command: Command) -> None:
     assert "last tick never, BLIND since 3 min" in command("status").out
 
 
+def test_status_says_which_region_sees_what_and_which_is_quiet(command: Command) -> None:
+    regions = [
+        {"name": "eu", "status": "ok", "last_tick_at": NOW},
+        {"name": "us", "status": "unknown", "last_tick_at": THEN},
+    ]
+    looks = {"us": {"outcome": "unknown", "at": None}, "eu": {"outcome": "ok", "at": THEN}}
+    command.rpcs.answers["get_system_health_summary"] = lambda _: summary(
+        monitoring={"last_tick_at": NOW, "regions": regions},
+        targets=[{"name": "anvil", "status": "unknown", "reason": "too few", "regions": looks}],
+    )
+    told = command("status").out
+    assert "; 1 of 2 regions: us is quiet, last tick 3 min ago" in told
+    assert "too few  [eu ok 3 min ago, us unknown never]" in told
+
+
+def test_regions_are_listed_and_forgotten(command: Command) -> None:
+    region = {"name": "eu", "status": "ok", "last_tick_at": NOW, "first_seen_at": THEN}
+    command.rpcs.answers["list_regions"] = lambda _: [region]
+    assert command("regions", "list").code == 0
+    command.rpcs.answers["list_regions"] = lambda _: [region, {**region, "name": "us", "status": "unknown"}]
+    ran = command("regions", "list")
+    assert (ran.code, [line.split()[:2] for line in ran.out.splitlines()]) == (
+        1,
+        [["eu", "ok"], ["us", "unknown"]],
+    )
+    assert json.loads(command("regions", "list", "--json").out)[1]["name"] == "us"
+    command.rpcs.answers["list_regions"] = lambda _: []
+    assert "no region has ticked yet" in command("regions", "list").out
+    command.rpcs.answers["forget_region"] = lambda _: None
+    assert command("regions", "forget", "us").out == "us  forgotten\n"
+    assert command.rpcs.called("forget_region") == [{"name": "us"}]
+
+
 def test_a_summary_with_nothing_in_it_is_unknown(command: Command) -> None:
     command.rpcs.answers["get_system_health_summary"] = lambda _: {"generated_at": NOW}
     ran = command("status")

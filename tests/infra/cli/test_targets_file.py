@@ -101,6 +101,19 @@ version: 2
             "my.yaml:1: targets[0].checks.p2p: cannot work on a target without",
         ),
         ("targets: [{name: a, chain: [evm]}]", "my.yaml:1: targets[0].chain: must be a text or null"),
+        ("targets: [{name: a, regions: {names: [eu]}}]", "my.yaml:1: targets[0].regions.agree: is missing"),
+        (
+            "targets: [{name: a, regions: {agree: 0}}]",
+            "my.yaml:1: targets[0].regions.agree: must be a whole number from 1",
+        ),
+        (
+            "targets: [{name: a, regions: {agree: 3, names: [eu, us]}}]",
+            "my.yaml:1: targets[0].regions.agree: must not be more than the 2 names (is 3)",
+        ),
+        (
+            "targets: [{name: a, regions: {agree: 1, names: [eu, us, eu]}}]",
+            'my.yaml:1: targets[0].regions.names[2]: "eu" is there twice',
+        ),
         (
             "targets: [{name: a, endpoint: 'https://${HOST}/'}]",
             "my.yaml:1: targets[0].endpoint: placeholders such as ${NAME} are not supported",
@@ -120,6 +133,8 @@ STORED: dict[str, Any] = {
     "settings": {},
     "labels": {"on": "yes", "date": "2026-11-23", "number": "5", "nothing": ""},
     "paused": True,
+    "regions": {"agree": 2},
+    "looks": {"eu": {"outcome": "ok"}},
     "status": "ok",
     "checks": {
         "p2p": {
@@ -146,6 +161,7 @@ def test_what_is_exported_can_be_applied() -> None:
             "blockchain": {"interval_s": 60, "timeout_s": 10, "params": {"block_time_s": 0.1}},
             "p2p": {"interval_s": 30, "timeout_s": 10, "enabled": False},
         },
+        "regions": {"agree": 2},
     }
 
 
