@@ -217,6 +217,17 @@ language sql security definer set search_path = '' as $$
   ) as locked
 $$;
 
+-- Whoever takes several alerts takes their targets first, as recording does: so nobody waits in a circle.
+create function watchkeeper.lock_targets_of(alert_ids uuid[]) returns void
+language sql security definer set search_path = '' as $$
+  select from (
+    select from watchkeeper.targets as t
+    where t.id in (select a.target_id from public.system_alerts as a where a.id = any (alert_ids))
+    order by t.id
+    for no key update
+  ) as locked
+$$;
+
 create function watchkeeper.record_check_results(results jsonb, at timestamptz) returns jsonb
 language plpgsql security definer set search_path = '' as $$
 declare

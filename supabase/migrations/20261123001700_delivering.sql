@@ -112,13 +112,39 @@ begin
 end
 $$;
 
--- Rows that another transaction wrote while their channel was being deleted.
+-- What waits for a channel that was deleted goes another way: alerts that still fire are routed anew, without it. What
+-- somebody holds at this moment is left to the next sweep, because whoever waits for many alerts waits in a circle.
 create function watchkeeper.cancel_deleted(at timestamptz) returns void
-language sql set search_path = '' as $$
-  update watchkeeper.deliveries as d
-  set status = 'cancelled', settled_at = at, leased_until = null, last_error = 'the channel was deleted'
-  from watchkeeper.channels as c
-  where c.id = d.channel_id and c.deleted_at is not null and d.status = 'pending'
+language plpgsql security definer set search_path = '' as $$
+declare
+  alert public.system_alerts;
+  untold boolean;
+  reason constant text := 'the channel was deleted';
+begin
+  update watchkeeper.deliveries as d set status = 'cancelled', settled_at = at, leased_until = null, last_error = reason
+  where d.id in (
+    select x.id from watchkeeper.deliveries as x join watchkeeper.channels as c on c.id = x.channel_id
+    where x.status = 'pending' and x.alert_id is null and c.deleted_at is not null for no key update of x skip locked);
+  for alert in
+    select a.* from public.system_alerts as a
+    where a.id in (
+      select d.alert_id from watchkeeper.deliveries as d join watchkeeper.channels as c on c.id = d.channel_id
+      where d.status = 'pending' and c.deleted_at is not null)
+    order by a.created_at for no key update skip locked
+  loop
+    with cancelled as (
+      update watchkeeper.deliveries as d set status = 'cancelled', settled_at = at, leased_until = null, last_error = reason
+      where d.id in (
+        select x.id from watchkeeper.deliveries as x join watchkeeper.channels as c on c.id = x.channel_id
+        where x.alert_id = alert.id and x.status = 'pending' and c.deleted_at is not null for no key update of x skip locked)
+      returning d.event
+    )
+    select count(*) filter (where c.event in ('trigger', 'escalate')) > 0 into untold from cancelled as c;
+    if untold and alert.status = 'firing' then
+      perform watchkeeper.route_alert(alert, at);
+    end if;
+  end loop;
+end
 $$;
 
 create function watchkeeper.sweep(at timestamptz) returns void

@@ -97,32 +97,22 @@ begin
 end
 $$;
 
--- What waited for it goes another way: the alerts that still fire are routed anew, without it.
+-- What it was to be sent goes another way.
 create function watchkeeper.drop_channel(name text, at timestamptz) returns void
 language plpgsql security definer set search_path = '' as $$
 declare
   channel watchkeeper.channels := watchkeeper.channel_named('name', name);
   user_of_it text := (
     select string_agg(distinct e.name, ', ') from watchkeeper.escalations as e, jsonb_array_elements(e.steps) as s where s -> 'channels' ? channel.name);
-  alert public.system_alerts;
 begin
   if user_of_it is not null then
     raise sqlstate 'PT409' using message = format('name: escalation %s still uses the channel %s', user_of_it, channel.name);
   end if;
   update watchkeeper.channels as c set deleted_at = at where c.id = channel.id;
   delete from watchkeeper.route_channels as rc where rc.channel_id = channel.id;
-  for alert in
-    with cancelled as (
-      update watchkeeper.deliveries as d set status = 'cancelled', settled_at = at, leased_until = null, last_error = 'the channel was deleted'
-      where d.channel_id = channel.id and d.status = 'pending' returning d.alert_id, d.event
-    )
-    select a.* from public.system_alerts as a
-    where a.status = 'firing' and a.id in (select c.alert_id from cancelled as c where c.event in ('trigger', 'escalate'))
-    order by a.created_at for no key update
-  loop
-    perform watchkeeper.route_alert(alert, at);
-  end loop;
+  -- First, as it waits for who holds that alert, and the rest waits for nobody.
   perform watchkeeper.close_alert('channel:' || channel.id, 'the channel was deleted', at);
+  perform watchkeeper.cancel_deleted(at);
 end
 $$;
 
@@ -137,7 +127,8 @@ begin
   if dropped is null then
     perform watchkeeper.not_found('name', 'escalation', name);
   end if;
-  perform from public.system_alerts as a where a.id = any (climbing) order by a.created_at for no key update;
+  perform watchkeeper.lock_targets_of(climbing);
+  perform from public.system_alerts as a where a.id = any (climbing) order by a.created_at, a.id for no key update;
   delete from watchkeeper.escalations as e where e.id = dropped;
   for alert in select a.* from public.system_alerts as a where a.id = any (climbing) and a.status = 'firing' order by a.created_at loop
     perform watchkeeper.route_alert(alert, at);

@@ -265,40 +265,6 @@ begin
 end
 $$;
 
--- As in 001900, but alerts are locked before deliveries, and each in the order in which everybody locks them.
-create or replace function watchkeeper.drop_channel(name text, at timestamptz) returns void
-language plpgsql security definer set search_path = '' as $$
-declare
-  channel watchkeeper.channels := watchkeeper.channel_named('name', name);
-  user_of_it text := (
-    select string_agg(distinct e.name, ', ') from watchkeeper.escalations as e, jsonb_array_elements(e.steps) as s where s -> 'channels' ? channel.name);
-  alert public.system_alerts;
-begin
-  if user_of_it is not null then
-    raise sqlstate 'PT409' using message = format('name: escalation %s still uses the channel %s', user_of_it, channel.name);
-  end if;
-  update watchkeeper.channels as c set deleted_at = at where c.id = channel.id;
-  delete from watchkeeper.route_channels as rc where rc.channel_id = channel.id;
-  perform from public.system_alerts as a
-  where a.id in (select d.alert_id from watchkeeper.deliveries as d where d.channel_id = channel.id and d.status = 'pending')
-    or (a.fingerprint = 'channel:' || channel.id and a.status = 'firing')
-  order by a.created_at, a.id for no key update;
-  perform from watchkeeper.deliveries as d where d.channel_id = channel.id and d.status = 'pending' order by d.seq for no key update;
-  for alert in
-    with cancelled as (
-      update watchkeeper.deliveries as d set status = 'cancelled', settled_at = at, leased_until = null, last_error = 'the channel was deleted'
-      where d.channel_id = channel.id and d.status = 'pending' returning d.alert_id, d.event
-    )
-    select a.* from public.system_alerts as a
-    where a.status = 'firing' and a.id in (select c.alert_id from cancelled as c where c.event in ('trigger', 'escalate'))
-    order by a.created_at, a.id for no key update
-  loop
-    perform watchkeeper.route_alert(alert, at);
-  end loop;
-  perform watchkeeper.close_alert('channel:' || channel.id, 'the channel was deleted', at);
-end
-$$;
-
 -- The ledger ----------------------------------------------------------------------------------------------------
 
 create or replace function watchkeeper.delivery_document(delivery watchkeeper.deliveries) returns jsonb

@@ -57,6 +57,7 @@ declare
 begin
   perform watchkeeper.require_role('responder');
   perform watchkeeper.need_between('alert_ids', cardinality(alert_ids), 1, 500);
+  perform watchkeeper.lock_targets_of(alert_ids);
   for alert in
     select a.* from public.system_alerts as a
     where a.id = any (alert_ids) and not a.acknowledged order by a.created_at, a.id for no key update

@@ -137,12 +137,20 @@ begin
   where r.check_id = check_row.id and r.due_at between observed_at - interval '1 hour' and observed_at + speaks + interval '2 minutes'
     and r.outcome is not null and not r.missed and r.finished_at > observed_at;
 
+  -- With nothing after it but missed slots, it is the newest word, and those are as if they had not been.
+  if next_at is null then
+    delete from watchkeeper.availability_spans as a
+    where a.target_id = check_row.target_id and a.state = 'unknown' and a.from_at >= greatest(observed_at, open_since);
+    update watchkeeper.availability_spans as a
+    set until_at = greatest(observed_at, open_since), last_seen_at = least(a.last_seen_at, greatest(observed_at, open_since))
+    where a.target_id = check_row.target_id and a.state = 'unknown' and watchkeeper.span_end(a) > greatest(observed_at, open_since);
+  end if;
   perform watchkeeper.paint_availability(check_row.target_id, watchkeeper.availability_state(earlier.outcome),
     greatest(earlier.finished_at, open_since),
     least(earlier.finished_at + coalesce(make_interval(secs => earlier.speaks_s), speaks), observed_at), held_s)
   where earlier.check_id is not null;
   perform watchkeeper.paint_availability(check_row.target_id, seen, greatest(observed_at, open_since), least(observed_at + speaks, next_at), held_s);
-  -- With nothing after it, it is the one that the next observation carries on.
+  -- The next observation carries it on.
   select a.* into newest from watchkeeper.availability_spans as a where a.target_id = check_row.target_id order by a.from_at desc, a.id desc limit 1;
   if next_at is null and newest.state = seen and newest.until_at = observed_at + speaks then
     perform watchkeeper.end_availability(check_row.target_id, observed_at);

@@ -54,11 +54,23 @@ SLOWED = (
         ("dawdle", "ok", 1900),
     ],
 )
+# A result that comes after its slot was missed is the newest word, until the next slot is missed.
+MENDED = (
+    STARTS[0],
+    [
+        ("save", {"uptime": {"interval_s": 900, **UPTIME}}, "gold"),
+        *[("steady", "ok", 1)] * 9,
+        ("wait", 20),
+        ("look", 1, "ok", 0),
+        ("steady", "ok", 1),
+    ],
+)
 STORIES = st.sampled_from(STARTS).flatmap(lambda start: st.tuples(st.just(start), histories(start)))
 
 
 @few
 @example(story=SLOWED, cuts=[])
+@example(story=MENDED, cuts=[])
 @given(story=STORIES, cuts=st.lists(st.floats(-0.1, 1.1), max_size=4))
 def test_each_second_counts_once_and_as_the_rule_says(
     world: World, story: tuple[datetime, list[Step]], cuts: list[float]

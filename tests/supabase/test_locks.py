@@ -92,6 +92,10 @@ def take_alerts(crowd: Crowd, db: Db, dice: random.Random) -> None:
                 db.run("select watchkeeper.acknowledge_alert(%s, %s)", alert["id"], crowd.now())
             else:
                 db.run("select watchkeeper.resolve_alert(%s, 'by hand', %s)", alert["id"], crowd.now())
+    with crowd.trying("acknowledge many"), db.acting_as("authenticated", crowd.person):
+        ids = Array(each["id"] for each in dice.sample(alerts, min(6, len(alerts))))
+        if ids:
+            db.run("select watchkeeper.acknowledge_alerts(%s::uuid[], %s)", ids, crowd.now())
     dead = db.rpc("list_deliveries", status="dead")
     if dead:
         db.run("select watchkeeper.retry_delivery(%s, %s)", dice.choice(dead)["id"], crowd.now())
