@@ -109,13 +109,16 @@ def test_a_receiver_that_is_away_gets_both_later_and_in_order(channel: Channel, 
 def test_a_metric_recorded_by_a_tool_is_told_within_a_sweep(world: World, channel: Channel) -> None:
     # By its source: an alert that another test left untold would be told as soon as a route takes it.
     world.store.save_route(
-        {"name": channel.name, "position": 0, "match": {"targets": [channel.name]}, "channels": [channel.name]}
+        {
+            "name": channel.name,
+            "position": 0,
+            "match": {"targets": [channel.name]},
+            "channels": [channel.name],
+        }
     )
     world.tick()  # which orders the sweeps of its minute
     began = time.monotonic()
-    world.store.record_system_metric(
-        channel.name, 99, severity="critical", metadata={"source": channel.name}
-    )
+    world.store.record_system_metric(channel.name, 99, severity="critical", metadata={"source": channel.name})
     channel.settled("trigger")
     assert time.monotonic() - began < SWEPT_S
     world.store.record_system_metric(channel.name, 1, metadata={"source": channel.name})

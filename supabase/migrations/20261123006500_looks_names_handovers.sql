@@ -1,11 +1,14 @@
--- What was looked at stays counted when another check speaks for its target; and who asks the audit log about a table of
--- which it keeps nothing is told so.
+-- What was looked at stays counted when another check speaks for its target; who asks the audit log about a table of which
+-- it keeps nothing is told so; and each shift begins once, also in the night in which an hour comes twice.
 
 -- Looks of a check that speaks no more ---------------------------------------------------------------------------------
 
--- Two checks may have looked at one moment of the grid. Rows from before have no name of their check.
+-- Two checks may have looked at one moment of the grid. Rows from before have no name of their check. They are few, those
+-- of deleted targets of the last days, so that the lock of the new key is a moment.
 alter table watchkeeper.last_looks add column kind text not null default '';
+-- squawk-ignore ban-drop-constraint
 alter table watchkeeper.last_looks drop constraint last_looks_pkey;
+-- squawk-ignore constraint-missing-not-valid, adding-serial-primary-key-field
 alter table watchkeeper.last_looks add primary key (target_id, at, kind);
 
 -- Since a target's checks were saved for the first time with 005000, it is known which one speaks and since when. What
@@ -137,4 +140,34 @@ begin
     ) as e
   );
 end
+$$;
+
+-- Hand-overs -----------------------------------------------------------------------------------------------------------
+
+-- The moment at which the nth shift begins, at its local hour on the days the clocks change, too.
+create function watchkeeper.handover(rotation watchkeeper.rotations, shift integer) returns timestamptz
+language sql stable set search_path = '' as $$
+  select (rotation.starts_at + make_interval(days => shift * rotation.shift_days)) at time zone rotation.time_zone
+$$;
+
+create or replace function watchkeeper.on_call(rotation watchkeeper.rotations, at timestamptz) returns text
+language sql stable set search_path = '' as $$
+  select coalesce(
+    (
+      select o.person from watchkeeper.rotation_overrides as o
+      where o.rotation_id = rotation.id and o.starts_at <= at and at < o.ends_at
+      order by o.starts_at desc limit 1
+    ),
+    (
+      select rotation.people[1 + mod(mod(n.shift, cardinality(rotation.people)) + cardinality(rotation.people), cardinality(rotation.people))]
+      from (
+        select floor(extract(epoch from (at at time zone rotation.time_zone) - rotation.starts_at) / (rotation.shift_days * 86400))::integer as near
+      ) as s
+      -- Local time goes back once a year, and nobody is on call again for half an hour because of it.
+      cross join lateral (
+        select case when watchkeeper.handover(rotation, s.near) > at then s.near - 1
+          when watchkeeper.handover(rotation, s.near + 1) <= at then s.near + 1 else s.near end as shift
+      ) as n
+    )
+  )
 $$;
