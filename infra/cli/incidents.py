@@ -234,40 +234,24 @@ def run_link(args: argparse.Namespace, store: Store, screen: Screen) -> int:
 def run_postmortem(args: argparse.Namespace, store: Store, screen: Screen) -> int:
     if args.save:
         return keep_postmortem(args, store, screen)
-    text = drafted(store, args.id) if args.draft else kept(store, args.id)
-    if args.output:
-        postmortems.write(args.output, text)
+    if args.draft:
+        text = postmortems.drafted(store, incident_id(store, args.id))
     else:
-        for line in text.splitlines():
-            screen.line(clean(line))
+        text = postmortems.kept(read(store, args.id))
+    postmortems.show(text, args.output, screen)
     return 0
 
 
-def drafted(store: Store, given: str) -> str:
-    id_ = incident_id(store, given)
-    return postmortems.marked(store.draft_postmortem(id_), id_, None)
-
-
-def kept(store: Store, given: str) -> str:
-    incident = read(store, given)
-    if incident.get("postmortem"):
-        return postmortems.marked(incident["postmortem"], incident["id"], incident["postmortem_updated_at"])
-    raise NotThere("it has no postmortem yet; --draft prints one to begin with, --save FILE keeps yours")
-
-
 def keep_postmortem(args: argparse.Namespace, store: Store, screen: Screen) -> int:
-    """The file then follows what it has become, so that it can be edited and saved again."""
-    text, mark = postmortems.unmarked(postmortems.read(args.save))
+    given = postmortems.read(args.save)
+    incident = read(store, args.id)
+    text = postmortems.to_save(args.save, given, incident)
 
     def save(id_: str, version: int) -> Json:
         return store.save_postmortem(id_, text, version)
 
-    incident = read(store, args.id)
-    postmortems.need_newest(args.save, mark, incident)
     code = change(args, store, screen, save, incident)
-    saved = store.get_incident(incident["id"])
-    if saved.get("postmortem") == text:
-        postmortems.write(args.save, postmortems.marked(text, saved["id"], saved["postmortem_updated_at"]))
+    postmortems.follow(args.save, text, store.get_incident(incident["id"]))
     return code
 
 

@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from infra.cli.names import NotThere
+from infra.cli.render import Screen, clean
+from watchkeeper.store import Store
 
 Json = dict[str, Any]
 
@@ -25,6 +27,37 @@ def unmarked(text: str) -> tuple[str, tuple[str, str] | None]:
     """What is to be kept, and of which incident and which state of it the file was made."""
     found = MARKED.match(text)
     return (text[found.end() :], (found["incident_id"], found["saved"])) if found else (text, None)
+
+
+def drafted(store: Store, incident_id: str) -> str:
+    return marked(store.draft_postmortem(incident_id), incident_id, None)
+
+
+def kept(incident: Json) -> str:
+    if incident.get("postmortem"):
+        return marked(incident["postmortem"], incident["id"], incident["postmortem_updated_at"])
+    raise NotThere("it has no postmortem yet; --draft prints one to begin with, --save FILE keeps yours")
+
+
+def show(text: str, output: Path | None, screen: Screen) -> None:
+    if output:
+        write(output, text)
+        return
+    for line in text.splitlines():
+        screen.line(clean(line))
+
+
+def to_save(file: Path, given: str, incident: Json) -> str:
+    """What is to be kept, if whoever wrote the file had read what is kept now."""
+    text, mark = unmarked(given)
+    need_newest(file, mark, incident)
+    return text
+
+
+def follow(file: Path, text: str, saved: Json) -> None:
+    """The file becomes what was saved, so that it can be edited and saved again."""
+    if saved.get("postmortem") == text:
+        write(file, marked(text, saved["id"], saved["postmortem_updated_at"]))
 
 
 def need_newest(file: Path, mark: tuple[str, str] | None, incident: Json) -> None:

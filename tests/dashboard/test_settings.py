@@ -164,3 +164,13 @@ def test_settings_are_changed_by_admins_and_read_by_others(visit: Visitors, rout
     reader = visit("viewer", "/settings")
     expect(reader.get_by_text("Failing together (targets)")).to_be_visible()
     expect(reader.locator("main input, main button")).to_have_count(0)
+
+
+def test_a_filter_of_the_log_that_cannot_be_is_told_and_can_be_mended(visit: Visitors) -> None:
+    visit.refused = True
+    page = visit("auditor", "/audit?table=target")
+    expect(page.get_by_role("alert")).to_contain_text("table_name: must be one of access_settings, ")
+    page.get_by_label("Table").fill("members")
+    page.get_by_label("Table").press("Enter")
+    expect(page.locator(".rows > li").first).to_contain_text("members")
+    expect(page.get_by_role("alert")).to_have_count(0)

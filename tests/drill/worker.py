@@ -112,6 +112,7 @@ class Nursery:
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
         self._chance = random.Random(plan.seed)  # noqa: S311
+        self._next: list[str] = []
         self._alive: dict[int, tuple[str | None, float]] = {}
         self._kills: Counter[str] = Counter()
         self._crashes = 0
@@ -133,7 +134,7 @@ class Nursery:
 
     def _give_birth(self) -> None:
         deadly = self._kills.total() < self._plan.kills
-        boundary = self._chance.choice(BOUNDARIES) if deadly else None
+        boundary = self._boundary() if deadly else None
         seed, parent = self._chance.getrandbits(32), os.getpid()
         ends_at = time.monotonic() + (self._chance.random() if boundary == AT_RANDOM else LONGEST_LIFE_S)
         pid = os.fork()
@@ -144,6 +145,12 @@ class Nursery:
                 os.write(2, b"this life ended by itself\n")
                 os._exit(1)
         self._alive[pid] = (boundary, ends_at if deadly else float("inf"))
+
+    def _boundary(self) -> str:
+        """At random, and each of them as often as the others: in a short drill, too, none is left out."""
+        if not self._next:
+            self._next = self._chance.sample(BOUNDARIES, len(BOUNDARIES))
+        return self._next.pop()
 
     def _kill_the_due(self) -> None:
         for pid, (_, ends_at) in self._alive.items():

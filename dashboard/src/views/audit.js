@@ -18,8 +18,15 @@ export const view = {
   title: () => words.audit.title,
   load: async (app, _params, query) => {
     const asked = { table_name: query.get("table"), actor: query.get("actor"), row_key: query.get("row"), max_rows: PAGE };
-    const rows = await app.ask("list_audit_log", asked);
-    return { key: JSON.stringify(asked), rows: rows.map(named), full: rows.length < PAGE };
+    const key = JSON.stringify(asked);
+    try {
+      const rows = await app.ask("list_audit_log", asked);
+      return { key, rows: rows.map(named), full: rows.length < PAGE };
+    } catch (problem) {
+      // A filter that cannot be: the filters stay, so that it can be mended.
+      if (/** @type {any} */ (problem).kind !== "refused") throw problem;
+      return { key, rows: [], full: true, refused: /** @type {any} */ (problem).message };
+    }
   },
   render: (screen) => html`
     <div class="title"><h1>${words.audit.title}</h1><p class="buttons">
@@ -28,7 +35,7 @@ export const view = {
       <button @click=${() => download(screen, "jsonl")} ?disabled=${screen.kept.busy}>JSON lines</button></p></div>
     ${screen.kept.said ? html`<p class="panel" role="status">${screen.kept.said}</p>` : nothing}
     ${filters(screen)}
-    ${screen.data.rows.length ? html`<ul class="rows">${repeat(screen.data.rows, (/** @type {any} */ each) => each.id, row)}</ul>` : empty(words.audit.none)}
+    ${screen.data.rows.length ? html`<ul class="rows">${repeat(screen.data.rows, (/** @type {any} */ each) => each.id, row)}</ul>` : screen.data.refused ? html`<p class="problem" role="alert">${screen.data.refused}</p>` : empty(words.audit.none)}
     ${more(screen, async (last) => (await screen.app.ask("list_audit_log", { ...JSON.parse(screen.data.key), before_seq: last.seq })).map(named))}
   `,
 };
