@@ -15,7 +15,7 @@ from typing import Any
 from aws_lambda_powertools import Logger
 
 from watchkeeper import __version__
-from watchkeeper.redact import redact
+from watchkeeper.redact import redact, secrets_of
 from watchkeeper.telemetry import TEXT_CHARS, Handler, hide, without_secrets
 
 Json = dict[str, Any]
@@ -39,7 +39,9 @@ def reporting(logger: Logger) -> Callable[[Handler], Handler]:
             dsn = os.environ.get("SENTRY_DSN", "").strip()
             if not dsn:
                 return handler(event, context)
-            reporter = Reporter(hide(dsn), logger, getattr(context, "aws_request_id", None))
+            for secret in secrets_of(dsn):
+                hide(secret)
+            reporter = Reporter(dsn, logger, getattr(context, "aws_request_id", None))
             try:
                 with reporter:
                     return handler(event, context)

@@ -358,9 +358,9 @@ language sql stable set search_path = '' as $$
     where s.kind = wanted_kind and s.status <> 'paused'
   ),
   shown as (
-    -- A silent source tells nothing of the chain, so nothing of it is well. That it is silent may be known to be
-    -- critical, by this check or by another of its target; then it is not merely unknown.
-    select *, case when known or status = 'critical' then status else 'unknown' end as shown_status,
+    -- A silent source tells nothing of the chain: what it would have told is unknown. That its silence is known to be
+    -- critical, by this check or by another of its target, is said beside it.
+    select *, case when known then status else 'unknown' end as shown_status,
       case when known or status = 'critical' then reason
         else coalesce(reason, 'no value is known') || case when target_critical then '; the target is critical' else '' end end as shown_reason
     from statuses
@@ -370,12 +370,13 @@ language sql stable set search_path = '' as $$
   ),
   worst as (
     select shown_status, case when count(*) over () > 1 then name || ': ' else '' end || shown_reason as reason
-    from shown order by watchkeeper.status_rank(shown_status) desc, created_at limit 1
+    from shown order by watchkeeper.status_rank(shown_status) desc, watchkeeper.status_rank(status) desc, created_at limit 1
   )
   select jsonb_build_object(
     'status', coalesce((select w.shown_status from worst as w), 'unknown'),
     'reason', case when exists (select from worst) then (select w.reason from worst as w)
       else format('no target has the check %s', wanted_kind) end,
+    'firing', (select watchkeeper.worst_status(array_agg(f.status)) from statuses as f where f.status in ('critical', 'warning')),
     'target', (select c.name from chosen as c),
     'targets', (select count(*) from shown),
     'observed_at', (select c.observed_at from chosen as c),

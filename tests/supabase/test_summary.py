@@ -151,9 +151,11 @@ def test_a_group_whose_target_is_known_to_be_critical_is_not_merely_unknown(worl
             findings = [finding("breach")]
         world.record(1, [result(task, outcome, *findings, samples=samples)])
     blockchain, mempool = (world.summary(2)[group] for group in ("blockchain", "mempool"))
-    assert (blockchain["status"], blockchain["reason"]) == ("critical", "dead: endpoint_unreachable: breach")
+    assert (blockchain["status"], blockchain["firing"]) == ("unknown", "critical")
+    assert blockchain["reason"] == "dead: endpoint_unreachable: breach"
     assert blockchain["latest_block"] == 100, "the number is that of the target it comes from"
-    assert (mempool["status"], mempool["reason"]) == ("unknown", "it was fail; the target is critical")
+    assert (mempool["status"], mempool["firing"]) == ("unknown", "warning")
+    assert mempool["reason"] == "it was fail; the target is critical"
     assert (mempool["stale"], mempool["pending_transactions"]) == (True, None)
 
 

@@ -7,7 +7,7 @@ import { badge } from "../parts/badge.js";
 import { spark } from "../parts/spark.js";
 import { empty } from "../parts/states.js";
 import { when } from "../parts/time.js";
-import { STATUSES, known, ofSeverity, shown } from "../status.js";
+import { STATUSES, known, ofSeverity, shown, worst } from "../status.js";
 import { words } from "../words.js";
 
 const MOST_TARGETS = 50;
@@ -51,7 +51,8 @@ function verdict(/** @type {import("../app.js").App} */ app) {
 
 function card(/** @type {import("../app.js").App} */ app, /** @type {string} */ group, /** @type {any} */ trend) {
   const told = app.health[group] ?? {};
-  const status = shown(told.status, app.away);
+  // What a silent source would tell is unknown; that it is silent may be known to be critical.
+  const status = shown(worst([told.status, told.firing ?? told.status]), app.away);
   const [main, ...others] = VALUES[group];
   const old = app.away || told.stale;
   return html`<section class=${`panel card ${status} ${old ? "old" : ""}`}>
