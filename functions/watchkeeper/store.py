@@ -9,7 +9,7 @@ from typing import Any, Self
 import httpx
 from postgrest import APIError, SyncPostgrestClient
 
-from watchkeeper.errors import SettingsError, StoreError
+from watchkeeper.errors import SettingsError, StoreError, clean
 from watchkeeper.keys import Key
 
 Json = dict[str, Any]
@@ -53,7 +53,10 @@ class Store:
         self._patience_s = patience_s
         self._sleep = sleep
         # No redirects: httpx would take the apikey header along to wherever it is sent.
-        http = httpx.Client(timeout=TIMEOUT, transport=transport, follow_redirects=False, auth=self._key)
+        http = httpx.Client(
+            timeout=TIMEOUT, transport=transport, follow_redirects=False, auth=self._key,
+            event_hooks={"response": [_gateway]},
+        )  # fmt: skip
         self._http = http
         self._client = _client(url, http)
 
@@ -705,6 +708,13 @@ def _client(url: str, http: httpx.Client) -> SyncPostgrestClient:
         return SyncPostgrestClient(f"{url}/rest/v1", http_client=http, retry_enabled=False)
     except ValueError as error:
         raise SettingsError("SUPABASE_URL", f"is no URL: {error}") from None
+
+
+def _gateway(response: httpx.Response) -> None:
+    """A gateway that is in trouble and says so in JSON gives no code, which is all that the library looks at."""
+    if str(response.status_code) in GATEWAY_CODES and b'"code"' not in response.read():
+        said = f"{response.status_code} {clean(response.text)}"
+        raise httpx.HTTPStatusError(said, request=response.request, response=response)
 
 
 def _unsendable(function: str, args: Json, error: ValueError) -> Exception:

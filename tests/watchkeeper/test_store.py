@@ -117,6 +117,7 @@ FLEETING = [
     refusal("40P01", "deadlock detected", 500),
     httpx.Response(503, text="<html>upstream</html>"),
     httpx.Response(522, text=""),
+    httpx.Response(502, json={"message": "An invalid response was received from the upstream server"}),
 ]
 
 
