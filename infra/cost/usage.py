@@ -174,6 +174,11 @@ def log_gb(plan: Plan, template: Template, figures: Mapping[str, Any]) -> float:
     return float(written / 1e9)
 
 
+def metrics_of(alarm: Mapping[str, Any]) -> int:
+    """How many metrics it looks at. One that computes costs as many alarms as it reads metrics."""
+    return sum("MetricStat" in metric for metric in alarm.get("Metrics", [])) or 1
+
+
 def usage(plan: Plan, template: Template, figures: Mapping[str, Any]) -> Iterator[tuple[str, str, float]]:
     """Each line of the bill: its price, what it is for, and how much."""
     runs = invocations(plan, template)
@@ -192,7 +197,7 @@ def usage(plan: Plan, template: Template, figures: Mapping[str, Any]) -> Iterato
     yield "log_gb_ingested", "logs, GB written", gb
     yield "log_gb_kept", "logs, GB kept", gb * retention / days()
     yield "metrics", "custom metrics", len(METRICS)
-    yield "alarms", "alarms", len(template.of_type("AWS::CloudWatch::Alarm"))
+    yield "alarms", "alarms, metrics", sum(map(metrics_of, template.of_type("AWS::CloudWatch::Alarm").values()))
     yield "dashboards", "dashboards", len(template.of_type("AWS::CloudWatch::Dashboard"))
     yield "parameters", "parameters", 1
     yield "kms_requests", "decrypting the key", len(template.functions) * MONTH_S / ENVIRONMENT_S

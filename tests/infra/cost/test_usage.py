@@ -48,7 +48,10 @@ Resources:
       Handler: handlers.deliver_notifications.handler
       MemorySize: 2048
       Events: {Nudge: {Type: SQS, Properties: {Queue: !GetAtt Notifications.Arn}}}
-  Late: {Type: AWS::CloudWatch::Alarm, Properties: {}}
+  Late: {Type: AWS::CloudWatch::Alarm, Properties: {MetricName: Invocations}}
+  Stopped:
+    Type: AWS::CloudWatch::Alarm
+    Properties: {Metrics: [{Id: e, Expression: a + b}, {Id: a, MetricStat: {}}, {Id: b, MetricStat: {}}]}
 """
 ONE = Plan(targets=1, interval_s=60, checks=1, alerts_per_day=0)
 
@@ -121,8 +124,8 @@ def test_logs(small: Template) -> None:
     assert log_gb(ONE, small, FIGURES) == pytest.approx(MINUTES * (6 * 350 + 650) / 1e9)
 
 
-def test_alarms_are_counted(small: Template) -> None:
-    assert {what: used for _, what, used in usage(ONE, small, FIGURES)}["alarms"] == 1
+def test_an_alarm_that_computes_counts_for_each_metric_it_reads(small: Template) -> None:
+    assert {what: used for _, what, used in usage(ONE, small, FIGURES)}["alarms, metrics"] == 1 + 2
 
 
 def test_what_is_deployed_can_be_counted() -> None:
