@@ -39,7 +39,7 @@ def test_a_private_key_signs_with_its_id_and_goes_before_the_secret(
     values = {"SUPABASE_SIGNING_KEY": str(tmp_path / "key.json"), "SUPABASE_JWT_SECRET": "s" * 32}
     token = Signer(values).sign(CLAIMS)
     assert jwt.get_unverified_header(token) == {"typ": "JWT", "alg": key["alg"], "kid": key["kid"]}
-    public = {name: key[name] for name in ("kty", "crv", "x", "y", "n", "e") if name in key}
+    public = {name: value for name, value in key.items() if name in ("kty", "crv", "x", "y", "n", "e")}
     assert jwt.decode(token, jwt.PyJWK(public, key["alg"]), [key["alg"]]) == CLAIMS
 
 
