@@ -192,6 +192,19 @@ class Store:
         """Who has which role."""
         return self._rows("list_members", {}, repeatable=True)
 
+    def create_api_token(self, name: str, role: str, expires_in_days: int = 90) -> Json:
+        """Register a token of a tool; returns the claims to be signed. Not repeatable: the name is taken then."""
+        args = {"name": name, "role": role, "expires_in_days": expires_in_days}
+        return self._object("create_api_token", args)
+
+    def revoke_api_token(self, name: str) -> None:
+        """End the token of that name."""
+        self._rpc("revoke_api_token", {"name": name})
+
+    def list_api_tokens(self) -> list[Json]:
+        """Which tools have a token, had one, and when it was used last; never the token itself."""
+        return self._rows("list_api_tokens", {}, repeatable=True)
+
     # Where alerts go (admin; responders silence, take over a shift and try again)
 
     def apply_config(self, config: Mapping[str, Any], *, prune: bool = False, dry_run: bool = False) -> Json:

@@ -26,6 +26,7 @@ from infra.cli import (
     silences,
     status,
     targets,
+    tokens,
     uptime,
     watchdog,
 )
@@ -38,7 +39,7 @@ from watchkeeper.store import Store, StoreUnreachable
 OK, PROBLEM, USAGE = 0, 1, 2
 GROUPS = (
     status, config, targets, check, alerts, incidents, channels, deliveries, oncall, silences, heartbeats,
-    uptime, latency, benchmarks, levels, report, settings, watchdog, members, regions, audit,
+    uptime, latency, benchmarks, levels, report, settings, watchdog, members, tokens, regions, audit,
 )  # fmt: skip
 
 DESCRIPTION = """\
@@ -61,6 +62,7 @@ examples:
   watchkeeper closes verify                   do closed months still say the truth
   watchkeeper report --label team=core --format pdf   service levels of the last full month
   watchkeeper members grant ann@example.org responder
+  watchkeeper tokens create ci --role ingest  so that a CI job may record
   watchkeeper audit --table targets           who changed what
 
 exit codes: 0 all is well, 1 a problem was found, 2 it cannot be told: the command, a setting or a file is

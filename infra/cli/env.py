@@ -11,12 +11,17 @@ FILE = Path(".watchkeeper") / "env"
 
 
 def load(cwd: Path | None = None, environ: Mapping[str, str] = os.environ) -> Settings:
-    """The settings of the environment if it names a project, else of the nearest `.watchkeeper/env`.
+    """The settings of the project, as `values` finds them."""
+    return Settings.from_env(values(cwd, environ))
+
+
+def values(cwd: Path | None = None, environ: Mapping[str, str] = os.environ) -> Mapping[str, str]:
+    """All of the environment if it names a project, else of the nearest `.watchkeeper/env`.
 
     Never a mixture of both: one project's key must not be sent to another's URL.
     """
     if environ.get("SUPABASE_URL"):
-        return Settings.from_env(environ)
+        return environ
     file = find(cwd or Path.cwd())
     if file is None:
         raise SettingsError(
@@ -25,7 +30,7 @@ def load(cwd: Path | None = None, environ: Mapping[str, str] = os.environ) -> Se
             "or set SUPABASE_URL and SUPABASE_SECRET_KEY.",
         )
     try:
-        return Settings.from_env(parse(file.read_text(encoding="utf-8")))
+        return parse(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError("SUPABASE_URL", f"{file} cannot be read: {error}") from None
 
@@ -37,12 +42,12 @@ def find(start: Path) -> Path | None:
 
 def parse(text: str) -> dict[str, str]:
     """KEY=VALUE lines; `export`, quotes, blank lines and comments as a shell has them."""
-    values: dict[str, str] = {}
+    found: dict[str, str] = {}
     for line in text.splitlines():
         key, equals, value = line.strip().removeprefix("export ").partition("=")
         if equals and not key.startswith("#"):
-            values[key.strip()] = _unquoted(value.strip())
-    return values
+            found[key.strip()] = _unquoted(value.strip())
+    return found
 
 
 def _unquoted(value: str) -> str:

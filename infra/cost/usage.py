@@ -197,7 +197,11 @@ def usage(plan: Plan, template: Template, figures: Mapping[str, Any]) -> Iterato
     yield "log_gb_ingested", "logs, GB written", gb
     yield "log_gb_kept", "logs, GB kept", gb * retention / days()
     yield "metrics", "custom metrics", len(METRICS)
-    yield "alarms", "alarms, metrics", sum(map(metrics_of, template.of_type("AWS::CloudWatch::Alarm").values()))
+    yield (
+        "alarms",
+        "alarms, metrics",
+        sum(map(metrics_of, template.of_type("AWS::CloudWatch::Alarm").values())),
+    )
     yield "dashboards", "dashboards", len(template.of_type("AWS::CloudWatch::Dashboard"))
     yield "parameters", "parameters", 1
     yield "kms_requests", "decrypting the key", len(template.functions) * MONTH_S / ENVIRONMENT_S

@@ -137,6 +137,7 @@ def create_admin(stack: Stack) -> None:
         "SUPABASE_URL": stack.gateway.url,
         "SUPABASE_PUBLISHABLE_KEY": keys.publishable_key,
         "SUPABASE_SECRET_KEY": keys.secret_key,
+        "SUPABASE_JWT_SECRET": keys.jwt_secret,
         "DATABASE_URL": stack.postgres.url(),
         "AWS_ENDPOINT_URL": stack.aws.url,
         "DASHBOARD_URL": stack.page.url,

@@ -118,10 +118,10 @@ def test_a_metric_recorded_by_a_tool_is_told_within_a_sweep(world: World, channe
     )
     world.tick()  # which orders the sweeps of its minute
     began = time.monotonic()
-    world.store.record_system_metric(channel.name, 99, severity="critical", metadata={"source": channel.name})
+    world.store.record_system_metric(channel.name, 99, severity="critical")
     channel.settled("trigger")
     assert time.monotonic() - began < SWEPT_S
-    world.store.record_system_metric(channel.name, 1, metadata={"source": channel.name})
+    world.store.record_system_metric(channel.name, 1)
     channel.settled("trigger", "resolve")
 
 

@@ -67,7 +67,9 @@ class Db:
 
     @contextmanager
     def acting_as(self, role: str, user: UUID | None = None, **claims: Any) -> Iterator[None]:
-        """As PostgREST runs a request with that token."""
+        """As PostgREST runs a request with that token; that of a tool is registered unless its jti is given."""
+        if role in TOOLS and "jti" not in claims:
+            claims["jti"] = str(self.registered(role))
         token = {"role": role, **({"sub": str(user)} if user else {}), **claims}
         with self.connection.transaction():
             self.connection.execute("select set_config('request.jwt.claims', %s, true)", [json.dumps(token)])
@@ -75,6 +77,14 @@ class Db:
             yield
             self.connection.execute("reset role")
             self.connection.execute("select set_config('request.jwt.claims', '', true)")
+
+    def registered(self, role: str, name: str = "a test", **more: Any) -> UUID:
+        """The jti of a token of that name for the role, made as the operator would."""
+        name = f"{name} ({role})"
+        known = "select id from watchkeeper.api_tokens where name = %s and revoked_at is null"
+        if (jti := self.value(known, name)) is None:
+            jti = self.rpc("create_api_token", name=name, role=role, **more)["jti"]
+        return UUID(str(jti))
 
     def sign_up(self, email: str | None = None) -> UUID:
         email = email or f"{uuid4().hex[:12]}@example.org"

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from infra.cli.env import parse
 from infra.local.credentials import Credentials
 from infra.local.paths import PYTHON, ROOT
 from infra.local.ports import Ports, is_free
@@ -70,6 +71,9 @@ def test_a_killed_chain_node_is_told_and_nothing_is_left_behind(
     with up() as first:
         first.wait_for("anvil  blockchain=ok", 120)
         assert (state / "env").stat().st_mode & 0o777 == 0o600
+        # `watchkeeper tokens create` signs with it.
+        written = parse((state / "env").read_text())
+        assert written["SUPABASE_JWT_SECRET"] == Credentials.kept_in(state).jwt_secret
 
         with console(COMMAND, tmp_path / "second", {"WATCHKEEPER_STATE": str(state)}) as second:
             assert str(first.popen.pid) in second.wait_for("already running", 20)
