@@ -6,7 +6,7 @@ import { factorsToAsk } from "./mfa.js";
 import { listen, match } from "./router.js";
 import { Screen } from "./screen.js";
 import { head } from "./parts/head.js";
-import { closeHelp, page } from "./parts/page.js";
+import { closeHelp, helpIsOpen, openHelp, page } from "./parts/page.js";
 import { words } from "./words.js";
 
 
@@ -35,7 +35,6 @@ export class App {
     this.factors = [];
     /** @type {import("./realtime.js").Realtime | null} */
     this.realtime = null;
-    this.helpOpen = false;
     this.menuOpen = false;
     this.drawing = false;
     this.turn = 0;
@@ -228,13 +227,11 @@ export class App {
     const typing = event.composedPath().some((each) => each instanceof HTMLElement && /^(INPUT|TEXTAREA|SELECT)$/.test(each.tagName));
     if (event.metaKey || event.ctrlKey || event.altKey || typing || document.querySelector("dialog[open]:not(.help)")) return;
     const goes = words.nav.find((each) => each.key === event.key && this.screenMay(each.name));
-    if (this.helpOpen && ["?", "Escape"].includes(event.key)) {
-      closeHelp();
-      this.helpOpen = false; // at once: its event comes later than a quick next key
-    }
-    else if (event.key === "?") this.helpOpen = true;
+    const helps = helpIsOpen();
+    if (helps && ["?", "Escape"].includes(event.key)) closeHelp();
+    else if (event.key === "?") openHelp(this);
     else if (event.key === "Escape" && this.menuOpen) this.menuOpen = false;
-    else if (this.helpOpen) return;
+    else if (helps) return;
     else if (event.key === "r" && this.screen) void this.screen.refresh();
     else if (goes) void this.open(goes.path);
     else if (this.screen?.view.shortcuts?.[event.key]) this.screen.view.shortcuts[event.key](this.screen);

@@ -1,6 +1,5 @@
 // The frame around every view: menu, who is signed in, what is wrong with the connection, messages.
-import { html, nothing } from "lit-html";
-import { ref } from "lit-html/directives/ref.js";
+import { html, nothing, render } from "lit-html";
 import { repeat } from "lit-html/directives/repeat.js";
 
 import { exact } from "../format.js";
@@ -25,7 +24,7 @@ export function page(app) {
       ${app.awaySince ? html`<p class="banner" role="alert">${words.away(exact(app.awaySince))}</p>` : nothing}
       <main id="main" class="main" tabindex="-1">${content(app)}</main>
     </div>
-    ${messages(app)} ${help(app)}
+    ${messages(app)}
   `;
 }
 
@@ -91,28 +90,31 @@ function messages(/** @type {import("../app.js").App} */ app) {
   </div>`;
 }
 
-function help(/** @type {import("../app.js").App} */ app) {
-  if (!app.helpOpen) return nothing;
-  const closed = () => { app.helpOpen = false; app.draw(); };
-  return html`<dialog class="help" aria-labelledby="help-title" @close=${closed} @click=${closeAtBackdrop} ${ref(showModal)}>
-      <h2 id="help-title">${words.help.title}</h2>
-      <dl>
-        ${words.nav.filter((each) => app.screenMay(each.name)).map((each) => html`<dt><kbd>${each.key}</kbd></dt><dd>${each.label}</dd>`)}
-        ${words.help.keys.map(([key, does]) => html`<dt><kbd>${key}</kbd></dt><dd>${does}</dd>`)}
-      </dl>
-      <button @click=${closeHelp}>${words.help.close}</button>
-    </dialog>`;
+const helpShown = () => /** @type {HTMLDialogElement | null} */ (document.querySelector("dialog.help"));
+
+export const helpIsOpen = () => Boolean(helpShown());
+
+/** It comes and goes at once, not with a frame or an event, so that no key that is typed meanwhile is lost. @param {import("../app.js").App} app */
+export function openHelp(app) {
+  const dialog = document.createElement("dialog");
+  dialog.className = "help";
+  dialog.setAttribute("aria-labelledby", "help-title");
+  dialog.addEventListener("close", () => dialog.remove());
+  dialog.addEventListener("click", (event) => event.target === dialog && closeHelp());
+  render(html`
+    <h2 id="help-title">${words.help.title}</h2>
+    <dl>
+      ${words.nav.filter((each) => app.screenMay(each.name)).map((each) => html`<dt><kbd>${each.key}</kbd></dt><dd>${each.label}</dd>`)}
+      ${words.help.keys.map(([key, does]) => html`<dt><kbd>${key}</kbd></dt><dd>${does}</dd>`)}
+    </dl>
+    <button @click=${closeHelp}>${words.help.close}</button>`, dialog);
+  document.body.append(dialog);
+  dialog.showModal();
 }
 
-/** Once it is part of the page. @param {Element | undefined} dialog */
-function showModal(dialog) {
-  queueMicrotask(() => /** @type {HTMLDialogElement | undefined} */ (dialog)?.showModal());
-}
-
-/** Its end is told by its event; the focus goes back to where it was. */
+/** The focus goes back to where it was. */
 export function closeHelp() {
-  /** @type {HTMLDialogElement | null} */ (document.querySelector("dialog.help"))?.close();
+  const dialog = helpShown();
+  dialog?.close();
+  dialog?.remove();
 }
-
-/** @param {Event} event */
-const closeAtBackdrop = (event) => void (event.target === event.currentTarget && closeHelp());
