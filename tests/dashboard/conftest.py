@@ -92,6 +92,7 @@ class Visitors:
     def stranger(self, path: str = "/", **options: object) -> Page:
         """Somebody who has not signed in."""
         context = self._browser.new_context(
+            # mypy cannot tell which of them each option is.
             locale="en-US", timezone_id="UTC", base_url=self._site.url, **options  # type: ignore[arg-type]
         )  # fmt: skip
         self._contexts.append(context)

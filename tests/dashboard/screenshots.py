@@ -311,6 +311,7 @@ def shoot(browser: Browser, site: Site, names: dict[str, str]) -> None:
         old.unlink()
     for scheme, width, views in pictures():
         context = browser.new_context(
+            # Playwright wants the scheme as a literal; it is one of two names here.
             base_url=site.url, viewport={"width": width, "height": 800}, color_scheme=scheme,  # type: ignore[arg-type]
             locale="en-US", timezone_id="UTC", reduced_motion="reduce",
         )  # fmt: skip

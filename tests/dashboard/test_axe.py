@@ -12,6 +12,7 @@ from tests.dashboard.conftest import Visitors
 from tests.dashboard.site import Site
 
 AXE = TESTS / "node_modules" / "axe-core" / "axe.min.js"
+# Plain dicts: Playwright's own type for a size is not exported, so each use says so to mypy.
 WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 375, "height": 800}
 RUN = """async () => {
   const found = await axe.run(document, { resultTypes: ["violations"] });
@@ -49,6 +50,7 @@ def furnished(running_site: Site) -> Iterator[dict[str, str]]:
     site.forget()
 
 
+# `furnished` has to be there before anybody looks.
 @pytest.fixture(scope="module")
 def admin(browser: Browser, running_site: Site, furnished: dict[str, str]) -> Iterator[Page]:  # noqa: ARG001
     visitors = Visitors(browser, running_site)
