@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help up anvil test drill lint bench package cost screenshots deploy destroy backup restore setup audit lock reset clean
+.PHONY: help up anvil test fuzz drill lint bench package cost screenshots deploy destroy backup restore setup audit lock reset clean
 
 # Any Python 3.11+ that runs; only the bootstrap needs it.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
@@ -32,6 +32,11 @@ anvil: ## start the demo's chain node again after you killed it
 test: ## run all tests; one of them: make test T=tests/infra
 	@$(BOOTSTRAP) tests
 	@exec $(RUN) tests $(T)
+
+fuzz: ## play random histories for 10 minutes, or till one fails; longer: make fuzz MINUTES=60
+	@$(BOOTSTRAP) tests
+	@end=$$((SECONDS + 60 * $(or $(MINUTES),10))); while (( SECONDS < end )); do \
+		$(RUN) pytest -q -m hypothesis --hypothesis-profile=random $(or $(T),tests); done
 
 drill: ## kill workers 1,000 times and count what arrived; fewer: make drill KILLS=100
 	@$(BOOTSTRAP) tests

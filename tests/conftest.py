@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from infra.deploy.database import push
 from infra.local.anvil import Anvil
@@ -24,6 +25,11 @@ from infra.local.postgres import SUPERUSER
 from infra.local.stack import Stack
 from tests.support.parts import Api, Cluster, Database
 from tests.support.scratch import scratch
+
+# The suite plays the same histories each time, so that one commit is either green or not; `make fuzz` plays others.
+settings.register_profile("repeatable", derandomize=True)
+settings.register_profile("random", print_blob=True)
+settings.load_profile("repeatable")
 
 
 def pytest_configure() -> None:

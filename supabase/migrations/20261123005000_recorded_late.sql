@@ -119,6 +119,9 @@ declare
   spoke_since timestamptz;
   open_since timestamptz := watchkeeper.open_since();
   earlier watchkeeper.runs;
+  -- until when the record went on as if this observation had not been
+  went_on timestamptz;
+  resumed_at timestamptz;
   newest watchkeeper.availability_spans;
   next_at timestamptz;
 begin
@@ -145,6 +148,26 @@ begin
     set until_at = greatest(observed_at, open_since), last_seen_at = least(a.last_seen_at, greatest(observed_at, open_since))
     where a.target_id = check_row.target_id and a.state = 'unknown' and watchkeeper.span_end(a) > greatest(observed_at, open_since);
   end if;
+
+  -- The one before it may speak for longer, as its check looked less often then: that ends here.
+  select watchkeeper.span_end(a) into went_on from watchkeeper.availability_spans as a
+  where a.target_id = check_row.target_id and a.from_at < observed_at and watchkeeper.span_end(a) > observed_at + speaks;
+  if next_at is null and went_on > open_since then
+    select min(n.finished_at) into resumed_at from (
+      select r.finished_at from watchkeeper.runs as r
+      where r.check_id = check_row.id and r.due_at > observed_at - interval '1 hour'
+        and r.outcome is not null and not r.missed and r.finished_at > observed_at
+      order by r.due_at limit 100
+    ) as n;
+    if resumed_at is null then
+      update watchkeeper.availability_spans as a
+      set until_at = greatest(observed_at, open_since), last_seen_at = least(a.last_seen_at, greatest(observed_at, open_since))
+      where a.target_id = check_row.target_id and a.from_at < observed_at and watchkeeper.span_end(a) = went_on;
+    else
+      perform watchkeeper.paint_availability(check_row.target_id, 'unknown',
+        greatest(observed_at + speaks, open_since), least(went_on, resumed_at), held_s);
+    end if;
+  end if;
   perform watchkeeper.paint_availability(check_row.target_id, watchkeeper.availability_state(earlier.outcome),
     greatest(earlier.finished_at, open_since),
     least(earlier.finished_at + coalesce(make_interval(secs => earlier.speaks_s), speaks), observed_at), held_s)
@@ -156,7 +179,7 @@ begin
     perform watchkeeper.end_availability(check_row.target_id, observed_at);
     update watchkeeper.availability_spans as a set until_at = null, last_seen_at = greatest(a.from_at, observed_at), holds_s = held_s where a.id = newest.id;
   end if;
-  return tstzrange(greatest(open_since, coalesce(earlier.finished_at, observed_at)), observed_at + speaks);
+  return tstzrange(greatest(open_since, coalesce(earlier.finished_at, observed_at)), greatest(observed_at + speaks, went_on));
 end
 $$;
 

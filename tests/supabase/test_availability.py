@@ -54,6 +54,19 @@ SLOWED = (
         ("dawdle", "ok", 1900),
     ],
 )
+# And no longer than until that late one, which may speak for a shorter time.
+HASTENED = (
+    STARTS[0],
+    [
+        ("save", {"uptime": {"interval_s": 60, **UPTIME}}, "gold"),
+        *[("steady", "ok", 1)] * 6,
+        ("tick",),
+        *[("steady", "ok", 1)] * 2,
+        ("save", {"uptime": {"interval_s": 20, **UPTIME}}, "gold"),
+        ("tick",),
+        ("dawdle", "ok", 1700),
+    ],
+)
 # A result that comes after its slot was missed is the newest word, until the next slot is missed.
 MENDED = (
     STARTS[0],
@@ -70,6 +83,7 @@ STORIES = st.sampled_from(STARTS).flatmap(lambda start: st.tuples(st.just(start)
 
 @few
 @example(story=SLOWED, cuts=[])
+@example(story=HASTENED, cuts=[])
 @example(story=MENDED, cuts=[])
 @given(story=STORIES, cuts=st.lists(st.floats(-0.1, 1.1), max_size=4))
 def test_each_second_counts_once_and_as_the_rule_says(
