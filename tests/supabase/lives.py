@@ -40,13 +40,15 @@ class Service:
     stops: list[datetime] = field(default_factory=list)
     maintenance: list[Interval] = field(default_factory=list)
 
-    def hear(self, moment: datetime, outcome: str, speaks: timedelta, *, missed: bool, late: bool) -> None:
-        """Takes an observation at its place in time; a missed slot only at the end."""
+    def hear(
+        self, moment: datetime, outcome: str, speaks: timedelta, since: datetime, *, missed: bool, late: bool
+    ) -> None:
+        """Takes an observation at its place in time; a missed slot only at the end. `since`: when its check began to speak."""
         late = late or self.is_before(moment)
         if missed and late:
             return
         if late:
-            self.make_room(moment, speaks)
+            self.make_room(moment, speaks, since)
         state = {"ok": "up", "fail": "down"}.get(outcome, "unknown")
         self.observations.append((moment, state, speaks, missed))
         self.observations.sort(key=lambda each: each[0])
@@ -54,9 +56,9 @@ class Service:
     def is_before(self, moment: datetime) -> bool:
         return bool(self.observations) and moment < self.observations[-1][0]
 
-    def make_room(self, moment: datetime, speaks: timedelta) -> None:
+    def make_room(self, moment: datetime, speaks: timedelta, since: datetime) -> None:
         """Missed slots give way where results speak: the late one, and the one before it."""
-        since = max(self.speaks_since or moment, moment - speaks)
+        since = max(since, moment - speaks)
         earlier = [each[0] for each in self.observations if not each[3] and since <= each[0] < moment]
         later = [each[0] for each in self.observations if not each[3] and each[0] > moment]
         ends = min([moment + speaks, *later])
@@ -288,7 +290,7 @@ class Lives:
             return
         if moment >= watched_since:
             speaks = timedelta(seconds=2 * interval_s + timeout_s + 30)
-            self.service.hear(moment, outcome, speaks, missed=missed, late=late or old)
+            self.service.hear(moment, outcome, speaks, since, missed=missed, late=late or old)
 
     def steady(self, outcome: str, minutes: int) -> None:
         """A stretch without surprises."""

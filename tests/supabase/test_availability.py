@@ -67,6 +67,20 @@ HASTENED = (
         ("dawdle", "ok", 1700),
     ],
 )
+# What was missed before a pause stays missed, whatever comes after it.
+PAUSED = (
+    STARTS[0],
+    [
+        ("save", {"uptime": {"interval_s": 60, **UPTIME}}, "gold"),
+        *[("steady", "ok", 1)] * 3,
+        ("save", {"uptime": {"interval_s": 900, **UPTIME}}, "gold"),
+        ("steady", "ok", 1),
+        ("tick",),
+        ("blink", "ok"),
+        *[("steady", "ok", 1)] * 4,
+        ("look", 7, "ok", 0),
+    ],
+)
 # A result that comes after its slot was missed is the newest word, until the next slot is missed.
 MENDED = (
     STARTS[0],
@@ -84,6 +98,7 @@ STORIES = st.sampled_from(STARTS).flatmap(lambda start: st.tuples(st.just(start)
 @few
 @example(story=SLOWED, cuts=[])
 @example(story=HASTENED, cuts=[])
+@example(story=PAUSED, cuts=[])
 @example(story=MENDED, cuts=[])
 @given(story=STORIES, cuts=st.lists(st.floats(-0.1, 1.1), max_size=4))
 def test_each_second_counts_once_and_as_the_rule_says(
