@@ -43,7 +43,7 @@ class Service:
     def hear(
         self, moment: datetime, outcome: str, speaks: timedelta, since: datetime, *, missed: bool, late: bool
     ) -> None:
-        """Takes an observation at its place in time; a missed slot only at the end. `since`: when its check began to speak."""
+        """Takes an observation at its place in time, if since then its check speaks; a missed slot only at the end."""
         late = late or self.is_before(moment)
         if missed and late:
             return
