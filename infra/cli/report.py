@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from infra.cli.api import OperatorStore
 from infra.cli.lists import add_group, find_id, short, show_json
 from infra.cli.names import NotThere, need_watched
 from infra.cli.render import Screen, age, ago, clean
 from watchkeeper.report_names import MEDIA_TYPES, file_name, period
-from watchkeeper.store import Store
 
 Json = dict[str, Any]
 
@@ -112,7 +112,7 @@ def pair(text: str) -> tuple[str, str]:
 # One made here ---------------------------------------------------------------------------------------------------
 
 
-def run_report(args: argparse.Namespace, store: Store, screen: Screen) -> int:
+def run_report(args: argparse.Namespace, store: OperatorStore, screen: Screen) -> int:
     """The same code as the function's, on the same figures."""
     span = chosen_span(args)
     title = args.title or TITLES[args.kind]
@@ -141,7 +141,7 @@ def rendered(args: argparse.Namespace, figures: Json) -> bytes:
     return body
 
 
-def read_figures(args: argparse.Namespace, store: Store, span: tuple[datetime, datetime]) -> Json:
+def read_figures(args: argparse.Namespace, store: OperatorStore, span: tuple[datetime, datetime]) -> Json:
     times = span[0].isoformat(), span[1].isoformat()
     if args.kind == "sla":
         figures = store.get_sla_report(*times, chosen_match(args), args.objective)
@@ -174,7 +174,7 @@ def chosen_match(args: argparse.Namespace) -> Json:
 # Those that are kept ---------------------------------------------------------------------------------------------
 
 
-def run_request(args: argparse.Namespace, store: Store, screen: Screen) -> int:
+def run_request(args: argparse.Namespace, store: OperatorStore, screen: Screen) -> int:
     span = chosen_span(args)
     if chosen_match(args):
         read_figures(args, store, span)  # what nobody could make is refused here, not in an hour
@@ -185,11 +185,11 @@ def run_request(args: argparse.Namespace, store: Store, screen: Screen) -> int:
     return after_asking(report, args.wait, store, screen)
 
 
-def run_renew(args: argparse.Namespace, store: Store, screen: Screen) -> int:
+def run_renew(args: argparse.Namespace, store: OperatorStore, screen: Screen) -> int:
     return after_asking(store.renew_report(full_id(store, args.id)), args.wait, store, screen)
 
 
-def run_list(args: argparse.Namespace, store: Store, screen: Screen) -> int:
+def run_list(args: argparse.Namespace, store: OperatorStore, screen: Screen) -> int:
     """Exit code 1 if one of them failed."""
     found = store.list_reports(max_rows=args.max)
     if args.json:
@@ -205,7 +205,7 @@ def run_list(args: argparse.Namespace, store: Store, screen: Screen) -> int:
     return int(any(report["status"] == "failed" for report in found))
 
 
-def run_plans(args: argparse.Namespace, store: Store, screen: Screen) -> int:
+def run_plans(args: argparse.Namespace, store: OperatorStore, screen: Screen) -> int:
     found = store.list_report_plans()
     if args.json:
         show_json(found, screen)
@@ -216,7 +216,7 @@ def run_plans(args: argparse.Namespace, store: Store, screen: Screen) -> int:
     return 0
 
 
-def after_asking(report: Json, wait_s: float, store: Store, screen: Screen) -> int:
+def after_asking(report: Json, wait_s: float, store: OperatorStore, screen: Screen) -> int:
     """Exit code 1 if it failed, or is not made in the time it was given."""
     if wait_s <= 0:
         screen.line(f"{short(report['id'])} waits to be made; see `watchkeeper reports`")
@@ -227,7 +227,7 @@ def after_asking(report: Json, wait_s: float, store: Store, screen: Screen) -> i
     return int(made["status"] != "made")
 
 
-def wait_for(report: Json, wait_s: float, store: Store) -> Json:
+def wait_for(report: Json, wait_s: float, store: OperatorStore) -> Json:
     deadline, told = time.monotonic() + wait_s, ""
     while report["status"] not in ("made", "failed") and time.monotonic() < deadline:
         if (words := state(report)) != told:
@@ -238,7 +238,7 @@ def wait_for(report: Json, wait_s: float, store: Store) -> Json:
     return report
 
 
-def full_id(store: Store, given: str) -> str:
+def full_id(store: OperatorStore, given: str) -> str:
     """Only a full id finds one that is far back."""
     try:
         return str(UUID(given))
