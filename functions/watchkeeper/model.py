@@ -31,7 +31,7 @@ class Model(BaseModel):
 
 
 class Received(BaseModel):
-    """What the database tells. Keys it does not know are left alone: one migration ahead must not blind the functions."""
+    """What the database tells. Keys it does not know are left alone: one migration ahead must not blind functions."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False, defer_build=True)
 

@@ -20,7 +20,7 @@ LIBRARIES = {
     "postgrest", "propcache", "pydantic", "pydantic_core", "typing_extensions", "typing_inspection", "yarl",
 }  # fmt: skip
 COMMON = {"errors", "faults", "keys", "model", "redact", "settings", "store", "telemetry"}
-CALLS = COMMON | {"addresses", "aws", "http", "protocols", "threads"}
+CALLS = COMMON | {"addresses", "aws", "http", "protocols", "replies", "threads"}
 # Of our own, what each handler imports before it knows what there is to do.
 PARTS = {
     "close_books": COMMON | {"aws"},
