@@ -22,6 +22,7 @@ from infra.cli import (
     oncall,
     regions,
     report,
+    reports,
     settings,
     silences,
     status,
@@ -40,7 +41,7 @@ from watchkeeper.store import StoreUnreachable
 OK, PROBLEM, USAGE = 0, 1, 2
 GROUPS = (
     status, config, targets, check, alerts, incidents, channels, deliveries, oncall, silences, heartbeats,
-    uptime, latency, benchmarks, levels, report, settings, watchdog, members, tokens, regions, audit,
+    uptime, latency, benchmarks, levels, report, reports, settings, watchdog, members, tokens, regions, audit,
 )  # fmt: skip
 
 DESCRIPTION = """\

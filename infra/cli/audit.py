@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TextIO
 
-from infra.cli import report
+from infra.cli import scope
 from infra.cli.api import OperatorStore
 from infra.cli.lists import add_group, show_json
 from infra.cli.names import NotThere
@@ -66,7 +66,7 @@ def span(command: argparse.ArgumentParser) -> None:
 
 def moment(text: str) -> str:
     """A time as the database takes it; without a zone it is UTC."""
-    return report.moment(text).isoformat()
+    return scope.moment(text).isoformat()
 
 
 def run_list(args: argparse.Namespace, store: OperatorStore, screen: Screen) -> int:

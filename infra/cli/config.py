@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from infra.cli import config_file
+from infra.cli import config_file, config_schema
 from infra.cli.api import OperatorStore
 from infra.cli.render import Screen, clean
 from infra.cli.yaml_file import Document, FileError, place_of
@@ -34,7 +34,7 @@ def add_commands(commands: Any) -> None:
         "apply",
         help="make targets, channels, routes and all else as a YAML file says",
         description="All or nothing: one error changes nothing. Sections that the file does not have are left alone: "
-        + ", ".join(config_file.SECTIONS)
+        + ", ".join(config_schema.SECTIONS)
         + ".",
     )
     command.add_argument("file", type=Path, metavar="FILE")

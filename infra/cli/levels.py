@@ -8,7 +8,7 @@ from infra.cli.api import OperatorStore
 from infra.cli.lists import add_group, show_json
 from infra.cli.names import need_watched
 from infra.cli.render import Screen, clean
-from infra.cli.report import chosen_match, chosen_span, moment, pair
+from infra.cli.scope import chosen_match, chosen_span, moment, pair
 
 Json = dict[str, Any]
 

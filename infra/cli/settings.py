@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 from infra.cli.api import OperatorStore
-from infra.cli.config_file import SINGLES
+from infra.cli.config_schema import SINGLES
 from infra.cli.lists import add_group, show_json
 from infra.cli.render import Screen
 from infra.cli.schema import unknown
