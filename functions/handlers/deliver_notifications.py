@@ -11,7 +11,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from watchkeeper import aws, faults, telemetry
 from watchkeeper.deliver import Access, Outbox, deliver
 from watchkeeper.errors import StoreError
-from watchkeeper.model import Settlement
+from watchkeeper.messages import Settlement
 from watchkeeper.secrets import Secrets
 from watchkeeper.settings import DeliverySettings, Settings
 from watchkeeper.store import Json, Store, StoreUnreachable

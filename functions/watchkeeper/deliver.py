@@ -14,7 +14,8 @@ from pydantic import ValidationError
 
 from watchkeeper.errors import DeliveryError, clean
 from watchkeeper.http import Door
-from watchkeeper.model import Message, Model, Receipt, Settlement
+from watchkeeper.messages import Message, Receipt, Settlement
+from watchkeeper.model import Model
 from watchkeeper.notifiers import NOTIFIERS
 from watchkeeper.protocols import Errand, Notifier
 from watchkeeper.redact import scrub

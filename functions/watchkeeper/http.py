@@ -7,15 +7,12 @@ import asyncio
 import errno
 import functools
 import json
-import math
 import os
 import ssl
 import time
 from base64 import b64encode
 from collections.abc import AsyncIterator, Container, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import Self
 
@@ -27,23 +24,16 @@ from watchkeeper.errors import (
     Inconclusive,
     NotAllowed,
     ObservationError,
-    Refused,
     Unreachable,
-    clean,
 )
 from watchkeeper.model import Probe
 from watchkeeper.protocols import Reply
 from watchkeeper.redact import redact, scrub
+from watchkeeper.replies import parse_json, read, refusal, refuse_status, reply_of, tls_not_after
 from watchkeeper.settings import PrivateTargets
 
 MAX_BYTES = 1024 * 1024
 MAX_ADDRESSES = 4
-MAX_REPLY_BYTES = 64 * 1024
-MAX_RETRY_AFTER_S = 86400.0
-SAID_CHARS = 150
-BODY_S = 2.0
-# Too slow for them, too early, too many: the same message is welcome later.
-LATER_STATUSES = (408, 425, 429)
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
 # The packet did not leave our side, or found no way: says nothing about the target.
@@ -51,12 +41,6 @@ OUR_ERRNOS = {
     errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EADDRNOTAVAIL, errno.EMFILE, errno.ENFILE,
     errno.ENOBUFS, errno.EACCES, errno.EPERM,
 }  # fmt: skip
-STATUS_HINTS = {
-    401: "the endpoint wants credentials",
-    403: "the endpoint refuses us",
-    404: "there is nothing at this path",
-    429: "the endpoint limits our rate",
-}
 
 
 @functools.cache
@@ -100,11 +84,11 @@ class Door:
         content = json.dumps(payload).encode()
         sent = {"Content-Type": "application/json", "Accept": "application/json", **(headers or {})}
         async with self._exchange("POST", parse_url(url), sent, content) as response:
-            _refuse_status(response)
-            body = await _read(response, self._max_bytes + 1)
+            refuse_status(response)
+            body = await read(response, self._max_bytes + 1)
         if len(body) > self._max_bytes:
             raise Inconclusive(f"the reply is larger than {self._max_bytes} bytes")
-        return _parse(body, response.status_code)
+        return parse_json(body, response.status_code)
 
     async def post(
         self,
@@ -124,14 +108,14 @@ class Door:
             async with self._exchange(
                 method, _web_url(url), sent, _as_json(json) if content is None else content
             ) as response:
-                reply = await _reply(response)
+                reply = await reply_of(response)
         except ObservationError as error:
             raise DeliveryError(
                 scrub(error.reason, self._secrets), permanent=isinstance(error, NotAllowed)
             ) from None
         if 200 <= reply.status < 300 or reply.status in ok_statuses:
             return reply
-        raise _not_taken(reply, self._secrets)
+        raise refusal(reply, self._secrets)
 
     async def probe(self, url: str, method: str = "GET", body_bytes: int = 0) -> Probe:
         """Ask once; any HTTP status is an answer. Reads at most `body_bytes` of the body, none by default."""
@@ -142,8 +126,8 @@ class Door:
             return Probe(url=url, reached=True, latency_ms=_ms_since(started))
         async with self._exchange(method, target) as response:
             latency_ms = _ms_since(started)
-            expiry = _tls_not_after(response)
-            body = await _read(response, body_bytes) if body_bytes else b""
+            expiry = tls_not_after(response)
+            body = await read(response, body_bytes) if body_bytes else b""
         return Probe(
             url=url,
             reached=True,
@@ -293,98 +277,8 @@ def _as_json(value: object) -> bytes:
     return json.dumps(value).encode()
 
 
-async def _reply(response: httpx.Response) -> Reply:
-    """The status is the answer: a body that is slow, huge or broken does not undo it."""
-    headers = {name.lower(): value for name, value in response.headers.items()}
-    body = b""
-    try:
-        async with asyncio.timeout(BODY_S):
-            body = await _read(response, MAX_REPLY_BYTES)
-    except (TimeoutError, httpx.HTTPError, OSError):
-        pass
-    return Reply(response.status_code, headers, body[:MAX_REPLY_BYTES])
-
-
-def _not_taken(reply: Reply, secrets: Iterable[str]) -> DeliveryError:
-    status = reply.status
-    said = clean(scrub(reply.text()[: SAID_CHARS * 20], secrets), SAID_CHARS)
-    return DeliveryError(
-        f"HTTP {status}" + (f": {said}" if said else ""),
-        permanent=status < 500 and status not in LATER_STATUSES,
-        retry_after_s=retry_after(reply.headers.get("retry-after", "")),
-        unauthorized=status in (401, 403),
-    )
-
-
-def retry_after(text: str, now: datetime | None = None) -> float | None:
-    """Seconds from a Retry-After header: a number or an HTTP date, at most a day. None if it says nothing."""
-    try:
-        seconds = float(text)
-    except ValueError:
-        try:
-            at = parsedate_to_datetime(text)
-        except (ValueError, TypeError, OverflowError, IndexError):
-            return None
-        at = at if at.tzinfo else at.replace(tzinfo=UTC)
-        seconds = (at - (now or datetime.now(UTC))).total_seconds()
-    return min(max(seconds, 0.0), MAX_RETRY_AFTER_S) if math.isfinite(seconds) else None
-
-
 def _port(url: httpx.URL) -> int:
     return url.port or DEFAULT_PORTS[url.scheme]
-
-
-def _refuse_status(response: httpx.Response) -> None:
-    status = response.status_code
-    if status >= 500:
-        raise Unreachable(f"HTTP {status} {response.reason_phrase}")
-    if 300 <= status < 400:
-        location = redact(response.headers.get("location", ""))
-        raise Inconclusive(f"HTTP {status}: redirects to {location}; make that the endpoint")
-    if hint := STATUS_HINTS.get(status):
-        raise Inconclusive(f"HTTP {status}: {hint}")
-    if response.headers.get("content-encoding", "identity") != "identity":
-        # A few bytes can unpack into gigabytes, and we asked for it plain.
-        raise Inconclusive("the reply is compressed, though it was asked for plain")
-
-
-async def _read(response: httpx.Response, limit: int) -> bytes:
-    body = bytearray()
-    async for chunk in response.aiter_raw():
-        body += chunk
-        if len(body) >= limit:
-            break
-    return bytes(body)
-
-
-def _parse(body: bytes, status: int) -> object:
-    problem = _not_json(body)
-    if problem is None:
-        try:
-            value: object = json.loads(body, parse_constant=_no_constant)
-        except (ValueError, RecursionError):
-            problem = f"the reply is not JSON: {clean(body[:60].decode(errors='replace'), 60)}"
-        else:
-            return value
-    raise Refused(f"HTTP {status}: {problem}") if status >= 400 else Inconclusive(problem)
-
-
-def _not_json(body: bytes) -> str | None:
-    start = body.lstrip()[:1]
-    if not start:
-        return "the reply is empty"
-    return "the reply is a web page, not JSON: is this the right endpoint?" if start == b"<" else None
-
-
-def _no_constant(name: str) -> float:
-    raise ValueError(f"{name} is no JSON")
-
-
-def _tls_not_after(response: httpx.Response) -> datetime | None:
-    stream = response.extensions.get("network_stream")
-    tls = stream.get_extra_info("ssl_object") if stream else None
-    not_after = (tls.getpeercert() or {}).get("notAfter") if tls else None
-    return datetime.fromtimestamp(ssl.cert_time_to_seconds(not_after), UTC) if not_after else None
 
 
 def _ms_since(started: float) -> float:

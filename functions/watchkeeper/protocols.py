@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Container, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from json import JSONDecodeError, loads
-from typing import Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from pydantic import Field, model_validator
 
@@ -15,18 +15,20 @@ from watchkeeper.model import (
     Head,
     Keys,
     Mempool,
-    Message,
     Model,
     Peers,
     Probe,
-    Receipt,
     Sample,
     Severity,
     State,
     worst,
 )
 from watchkeeper.settings import DeliverySettings, PrivateTargets
-from watchkeeper.text import Wording
+
+if TYPE_CHECKING:
+    # Who only checks has no messages, and is not to import what they are made of.
+    from watchkeeper.messages import Message, Receipt
+    from watchkeeper.text import Wording
 
 Read = Callable[[str, dict[str, Any]], Any]
 """`read(subject, settings)`: the store's `observe_chain_tables`. May block; runs in a thread."""
@@ -217,8 +219,8 @@ C = TypeVar("C", bound=Model)
 class Errand(Generic[C]):
     """One message to send, with all it takes."""
 
-    message: Message
-    wording: Wording
+    message: "Message"
+    wording: "Wording"
     config: C
     secrets: Mapping[str, str]
     poster: Poster
@@ -232,7 +234,7 @@ class Notifier(Generic[C]):
 
     kind: str
     Config: type[C]
-    send: Callable[[Errand[C]], Awaitable[Receipt]]
+    send: Callable[[Errand[C]], Awaitable["Receipt"]]
     secrets: tuple[str, ...] = ()
     """The names of the secrets it can use."""
     required_secrets: tuple[str, ...] = ()

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from watchkeeper.errors import clean
-from watchkeeper.model import Event, Severity
+from watchkeeper.messages import Event
+from watchkeeper.model import Severity
 
 URL_CHARS = 500
 

@@ -4,17 +4,9 @@ from datetime import UTC, datetime, time, timedelta
 from urllib.parse import quote
 
 from watchkeeper.errors import clean
-from watchkeeper.model import (
-    SEVERITIES,
-    AlertNotice,
-    Event,
-    IncidentNotice,
-    LastValue,
-    Message,
-    ReportNotice,
-    ReportSummary,
-    Subject,
-)
+from watchkeeper.messages import Event, Message
+from watchkeeper.model import SEVERITIES
+from watchkeeper.notices import AlertNotice, IncidentNotice, LastValue, ReportNotice, ReportSummary, Subject
 from watchkeeper.text import Wording, is_web_address
 
 TITLE_CHARS = 200

@@ -22,6 +22,7 @@ from infra.cli import (
     oncall,
     regions,
     report,
+    reports,
     settings,
     silences,
     status,
@@ -30,16 +31,17 @@ from infra.cli import (
     uptime,
     watchdog,
 )
+from infra.cli.api import OperatorStore
 from infra.cli.names import NotThere
 from infra.cli.render import Screen
 from infra.cli.yaml_file import FileError
 from watchkeeper.errors import SettingsError, StoreError
-from watchkeeper.store import Store, StoreUnreachable
+from watchkeeper.store import StoreUnreachable
 
 OK, PROBLEM, USAGE = 0, 1, 2
 GROUPS = (
     status, config, targets, check, alerts, incidents, channels, deliveries, oncall, silences, heartbeats,
-    uptime, latency, benchmarks, levels, report, settings, watchdog, members, tokens, regions, audit,
+    uptime, latency, benchmarks, levels, report, reports, settings, watchdog, members, tokens, regions, audit,
 )  # fmt: skip
 
 DESCRIPTION = """\
@@ -114,10 +116,10 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
-def open_store() -> Store:
+def open_store() -> OperatorStore:
     """The store of the project that the settings name."""
     settings = env.load()
-    return Store(settings.supabase_url, settings.supabase_secret_key)
+    return OperatorStore(settings.supabase_url, settings.supabase_secret_key)
 
 
 def complain(text: str, code: int) -> int:

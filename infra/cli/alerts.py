@@ -5,9 +5,9 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
+from infra.cli.api import OperatorStore
 from infra.cli.lists import short
 from infra.cli.render import Screen, ago
-from watchkeeper.store import Store
 
 STATUSES = ["firing", "resolved", "all"]
 
@@ -23,7 +23,7 @@ def add_commands(commands: Any) -> None:
     command.set_defaults(run=run)
 
 
-def run(args: argparse.Namespace, store: Store, screen: Screen) -> int:
+def run(args: argparse.Namespace, store: OperatorStore, screen: Screen) -> int:
     found = store.list_alerts(status=None if args.status == "all" else args.status, max_rows=args.max)
     if args.json:
         screen.line(json.dumps(found, indent=2))

@@ -9,11 +9,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TextIO
 
-from infra.cli import report
+from infra.cli import scope
+from infra.cli.api import OperatorStore
 from infra.cli.lists import add_group, show_json
 from infra.cli.names import NotThere
 from infra.cli.render import Screen, ago, clean, number
-from watchkeeper.store import Store
 
 Json = dict[str, Any]
 
@@ -66,10 +66,10 @@ def span(command: argparse.ArgumentParser) -> None:
 
 def moment(text: str) -> str:
     """A time as the database takes it; without a zone it is UTC."""
-    return report.moment(text).isoformat()
+    return scope.moment(text).isoformat()
 
 
-def run_list(args: argparse.Namespace, store: Store, screen: Screen) -> int:
+def run_list(args: argparse.Namespace, store: OperatorStore, screen: Screen) -> int:
     found = store.list_audit_log(
         args.table, args.actor, args.key, args.from_time, args.to_time, max_rows=args.max
     )
@@ -103,7 +103,7 @@ def brief(value: object) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def run_verify(args: argparse.Namespace, store: Store, screen: Screen) -> int:
+def run_verify(args: argparse.Namespace, store: OperatorStore, screen: Screen) -> int:
     expected = [head for file in args.expected for head in heads(file)]
     seq, rows = 1, 0
     while True:
@@ -135,7 +135,7 @@ def heads(file: Path) -> list[Json]:
         raise NotThere(f"{file}: is no head of the audit log, which has a seq and a hash") from None
 
 
-def run_export(args: argparse.Namespace, store: Store, screen: Screen) -> int:
+def run_export(args: argparse.Namespace, store: OperatorStore, screen: Screen) -> int:
     """The file is there when all of it is; what is there and no file, as a pipe, is written to."""
     special = args.output.exists() and not args.output.is_file()
     part = args.output if special else args.output.with_name(f"{args.output.name}.part")
@@ -153,7 +153,7 @@ def run_export(args: argparse.Namespace, store: Store, screen: Screen) -> int:
     return 0
 
 
-def entries(store: Store, from_time: str | None, to_time: str | None) -> Iterator[Json]:
+def entries(store: OperatorStore, from_time: str | None, to_time: str | None) -> Iterator[Json]:
     """All rows of the span, page by page."""
     after: int | None = 0
     rows = 0

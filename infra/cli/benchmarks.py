@@ -4,9 +4,9 @@ import argparse
 import re
 from typing import Any
 
+from infra.cli.api import OperatorStore
 from infra.cli.lists import show_json
 from infra.cli.render import Screen, number
-from watchkeeper.store import Store
 
 Json = dict[str, Any]
 
@@ -37,7 +37,7 @@ def window(text: str) -> int:
     return int(given[1]) * SECONDS[given[2]]
 
 
-def run(args: argparse.Namespace, store: Store, screen: Screen) -> int:
+def run(args: argparse.Namespace, store: OperatorStore, screen: Screen) -> int:
     """Exit code 1 if a rule says that something has become slower."""
     found = store.get_benchmarks(args.window, args.name)
     if args.json:

@@ -5,9 +5,9 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
+from infra.cli.api import OperatorStore
 from infra.cli.lists import add_group, short, show_json
 from infra.cli.render import Screen, ago, clean
-from watchkeeper.store import Store
 
 Json = dict[str, Any]
 
@@ -27,7 +27,7 @@ def add_commands(commands: Any) -> None:
     verb.set_defaults(run=run_test)
 
 
-def run_list(args: argparse.Namespace, store: Store, screen: Screen) -> int:
+def run_list(args: argparse.Namespace, store: OperatorStore, screen: Screen) -> int:
     """Exit code 1 if messages do not get through one of them."""
     found = store.list_channels()
     if args.json:
@@ -49,7 +49,7 @@ def row(channel: Json) -> list[str]:
     return [channel["name"], channel["status"], channel["kind"], person, counts, sent, error]
 
 
-def run_test(args: argparse.Namespace, store: Store, screen: Screen) -> int:
+def run_test(args: argparse.Namespace, store: OperatorStore, screen: Screen) -> int:
     sent = store.send_test(args.name)
     settled = wait_for(store, args.name, sent, args.wait)
     name = clean(args.name)
@@ -63,7 +63,7 @@ def run_test(args: argparse.Namespace, store: Store, screen: Screen) -> int:
     return 1
 
 
-def wait_for(store: Store, channel: str, delivery: Json, wait_s: float) -> Json:
+def wait_for(store: OperatorStore, channel: str, delivery: Json, wait_s: float) -> Json:
     """The line of the ledger when it is settled or was tried in vain, or as it stands when the time is over."""
     give_up_at = time.monotonic() + wait_s
     while True:

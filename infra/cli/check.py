@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from infra.cli import env
+from infra.cli.api import OperatorStore
 from infra.cli.names import NotThere, find_target
 from infra.cli.render import Screen, clean, label, number
 from watchkeeper.model import CheckResult, Task
 from watchkeeper.run import Access, run_all
-from watchkeeper.store import Store
 
 Json = dict[str, Any]
 
@@ -35,7 +35,7 @@ def add_commands(commands: Any) -> None:
     command.set_defaults(run=run)
 
 
-def run(args: argparse.Namespace, store: Store, screen: Screen) -> int:
+def run(args: argparse.Namespace, store: OperatorStore, screen: Screen) -> int:
     target = find_target(store, args.target)
     if args.record:
         due = store.run_check_now(target["id"], args.kind)["due"]

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from infra.cli import config_file
+from infra.cli import config_file, config_schema
+from infra.cli.api import OperatorStore
 from infra.cli.render import Screen, clean
 from infra.cli.yaml_file import Document, FileError, place_of
 from watchkeeper.catalog import catalog
 from watchkeeper.errors import StoreError
-from watchkeeper.store import Store
 
 Plan = dict[str, dict[str, list[str]]]
 SIGNS = {"created": "+", "changed": "~", "deleted": "-", "unchanged": "="}
@@ -34,7 +34,7 @@ def add_commands(commands: Any) -> None:
         "apply",
         help="make targets, channels, routes and all else as a YAML file says",
         description="All or nothing: one error changes nothing. Sections that the file does not have are left alone: "
-        + ", ".join(config_file.SECTIONS)
+        + ", ".join(config_schema.SECTIONS)
         + ".",
     )
     command.add_argument("file", type=Path, metavar="FILE")
@@ -48,7 +48,7 @@ def add_commands(commands: Any) -> None:
     command.set_defaults(run=run_export)
 
 
-def apply_file(store: Store, path: Path, *, prune: bool = False, dry_run: bool = False) -> Applied:
+def apply_file(store: OperatorStore, path: Path, *, prune: bool = False, dry_run: bool = False) -> Applied:
     """Make everything as the file says.
 
     Raises FileError with every problem and its line; then nothing was changed.
@@ -69,7 +69,7 @@ def at_its_line(document: Document, error: StoreError) -> Exception:
     return FileError(document.name, document.problems)
 
 
-def run_apply(args: argparse.Namespace, store: Store, screen: Screen) -> int:
+def run_apply(args: argparse.Namespace, store: OperatorStore, screen: Screen) -> int:
     applied = apply_file(store, args.file, prune=args.prune, dry_run=args.dry_run)
     for section, lists in applied.plan.items():
         for verb in ("created", "changed", "deleted"):
@@ -82,6 +82,6 @@ def run_apply(args: argparse.Namespace, store: Store, screen: Screen) -> int:
     return 0
 
 
-def run_export(args: argparse.Namespace, store: Store, screen: Screen) -> int:  # noqa: ARG001
+def run_export(args: argparse.Namespace, store: OperatorStore, screen: Screen) -> int:  # noqa: ARG001
     sys.stdout.write(config_file.dump(store.export_config()))
     return 0

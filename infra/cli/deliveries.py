@@ -4,9 +4,9 @@ import argparse
 from datetime import UTC, datetime
 from typing import Any
 
+from infra.cli.api import OperatorStore
 from infra.cli.lists import add_group, find_id, full_id, short, show_json
 from infra.cli.render import Screen, age, ago
-from watchkeeper.store import Store
 
 Json = dict[str, Any]
 
@@ -33,7 +33,7 @@ def options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--max", type=int, default=50, metavar="N", help="the newest N (default: 50)")
 
 
-def run_list(args: argparse.Namespace, store: Store, screen: Screen) -> int:
+def run_list(args: argparse.Namespace, store: OperatorStore, screen: Screen) -> int:
     """Exit code 1 if one of them failed and has not arrived since."""
     found = store.list_deliveries(args.alert, args.channel, args.status, max_rows=args.max)
     if args.json:
@@ -45,7 +45,7 @@ def run_list(args: argparse.Namespace, store: Store, screen: Screen) -> int:
     return int(any(is_trouble(delivery) for delivery in found))
 
 
-def run_show(args: argparse.Namespace, store: Store, screen: Screen) -> int:
+def run_show(args: argparse.Namespace, store: OperatorStore, screen: Screen) -> int:
     """Exit code 1 if it failed and has not arrived since."""
     delivery = find_id(store.list_deliveries(max_rows=LOOKED_THROUGH), args.id, "deliveries")
     if args.json:
@@ -69,7 +69,7 @@ def run_show(args: argparse.Namespace, store: Store, screen: Screen) -> int:
     return int(is_trouble(delivery))
 
 
-def run_retry(args: argparse.Namespace, store: Store, screen: Screen) -> int:
+def run_retry(args: argparse.Namespace, store: OperatorStore, screen: Screen) -> int:
     found = full_id(lambda: store.list_deliveries(max_rows=LOOKED_THROUGH), args.id, "deliveries")
     again = store.retry_delivery(found)
     screen.line(f"{short(again['id'])} waits to be sent; the sweep takes it within 15 s")

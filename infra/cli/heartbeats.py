@@ -4,9 +4,9 @@ import argparse
 from datetime import UTC, datetime
 from typing import Any
 
+from infra.cli.api import OperatorStore
 from infra.cli.lists import add_group, show_json
 from infra.cli.render import Screen, age, ago
-from watchkeeper.store import Store
 
 Json = dict[str, Any]
 
@@ -16,7 +16,7 @@ def add_commands(commands: Any) -> None:
     add_group(commands, "heartbeats", "the jobs that report, and when they last did", run_list)
 
 
-def run_list(args: argparse.Namespace, store: Store, screen: Screen) -> int:
+def run_list(args: argparse.Namespace, store: OperatorStore, screen: Screen) -> int:
     """Exit code 1 if one is late."""
     found = store.list_heartbeats()
     if args.json:

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from infra.cli import postmortems
+from infra.cli.api import OperatorStore
 from infra.cli.lists import add_group, full_id, short, show_json
 from infra.cli.names import NotThere
 from infra.cli.render import Screen, ago, clean, moment
 from watchkeeper.errors import StoreError
-from watchkeeper.store import Store
 
 Json = dict[str, Any]
 
@@ -84,7 +84,7 @@ def options(command: argparse.ArgumentParser) -> None:
 # Reading -------------------------------------------------------------------------------------------------------
 
 
-def run_list(args: argparse.Namespace, store: Store, screen: Screen) -> int:
+def run_list(args: argparse.Namespace, store: OperatorStore, screen: Screen) -> int:
     """Exit code 1 if one of them is under way."""
     statuses = [args.status] if args.status else [None] if args.all else UNDER_WAY
     found = [
@@ -118,7 +118,7 @@ def row(incident: Json) -> list[str]:
     ]
 
 
-def run_show(args: argparse.Namespace, store: Store, screen: Screen) -> int:
+def run_show(args: argparse.Namespace, store: OperatorStore, screen: Screen) -> int:
     incident = read(store, args.id)
     if args.json:
         show_json(incident, screen)
@@ -190,13 +190,13 @@ def when(text: object) -> str:
 # Changing ------------------------------------------------------------------------------------------------------
 
 
-def run_open(args: argparse.Namespace, store: Store, screen: Screen) -> int:
+def run_open(args: argparse.Namespace, store: OperatorStore, screen: Screen) -> int:
     alerts = [alert_id(store, given) for given in args.alert]
     opened = store.create_incident(args.title, args.severity, args.description, args.system, alert_ids=alerts)
     return tell(opened, screen)
 
 
-def run_status(args: argparse.Namespace, store: Store, screen: Screen) -> int:
+def run_status(args: argparse.Namespace, store: OperatorStore, screen: Screen) -> int:
     return change(
         args,
         store,
@@ -205,33 +205,33 @@ def run_status(args: argparse.Namespace, store: Store, screen: Screen) -> int:
     )
 
 
-def run_assign(args: argparse.Namespace, store: Store, screen: Screen) -> int:
+def run_assign(args: argparse.Namespace, store: OperatorStore, screen: Screen) -> int:
     email = None if args.email == "nobody" else args.email
     return change(args, store, screen, lambda id_, version: store.assign_incident(id_, email, version))
 
 
-def run_severity(args: argparse.Namespace, store: Store, screen: Screen) -> int:
+def run_severity(args: argparse.Namespace, store: OperatorStore, screen: Screen) -> int:
     return change(
         args, store, screen, lambda id_, version: store.change_incident_severity(id_, args.severity, version)
     )
 
 
-def run_systems(args: argparse.Namespace, store: Store, screen: Screen) -> int:
+def run_systems(args: argparse.Namespace, store: OperatorStore, screen: Screen) -> int:
     return change(
         args, store, screen, lambda id_, version: store.set_affected_systems(id_, args.systems, version)
     )
 
 
-def run_note(args: argparse.Namespace, store: Store, screen: Screen) -> int:
+def run_note(args: argparse.Namespace, store: OperatorStore, screen: Screen) -> int:
     kind = "remediation" if args.remediation else "note"
     return tell(store.add_incident_note(incident_id(store, args.id), args.text, kind), screen)
 
 
-def run_link(args: argparse.Namespace, store: Store, screen: Screen) -> int:
+def run_link(args: argparse.Namespace, store: OperatorStore, screen: Screen) -> int:
     return tell(store.link_alert(incident_id(store, args.id), alert_id(store, args.alert)), screen)
 
 
-def run_postmortem(args: argparse.Namespace, store: Store, screen: Screen) -> int:
+def run_postmortem(args: argparse.Namespace, store: OperatorStore, screen: Screen) -> int:
     if args.save:
         return keep_postmortem(args, store, screen)
     if args.draft:
@@ -242,7 +242,7 @@ def run_postmortem(args: argparse.Namespace, store: Store, screen: Screen) -> in
     return 0
 
 
-def keep_postmortem(args: argparse.Namespace, store: Store, screen: Screen) -> int:
+def keep_postmortem(args: argparse.Namespace, store: OperatorStore, screen: Screen) -> int:
     given = postmortems.read(args.save)
     incident = read(store, args.id)
     text = postmortems.to_save(args.save, given, incident)
@@ -257,7 +257,7 @@ def keep_postmortem(args: argparse.Namespace, store: Store, screen: Screen) -> i
 
 def change(
     args: argparse.Namespace,
-    store: Store,
+    store: OperatorStore,
     screen: Screen,
     make: Callable[[str, int], Json],
     incident: Json | None = None,
@@ -278,13 +278,13 @@ def tell(incident: Json, screen: Screen) -> int:
     return 0
 
 
-def read(store: Store, given: str) -> Json:
+def read(store: OperatorStore, given: str) -> Json:
     return store.get_incident(incident_id(store, given))
 
 
-def incident_id(store: Store, given: str) -> str:
+def incident_id(store: OperatorStore, given: str) -> str:
     return full_id(lambda: store.list_incidents(max_rows=LOOKED_THROUGH), given, "incidents")
 
 
-def alert_id(store: Store, given: str) -> str:
+def alert_id(store: OperatorStore, given: str) -> str:
     return full_id(lambda: store.list_alerts(max_rows=LOOKED_THROUGH), given, "alerts")

@@ -3,9 +3,9 @@
 import argparse
 from typing import Any
 
+from infra.cli.api import OperatorStore
 from infra.cli.lists import show_json
 from infra.cli.render import Screen
-from watchkeeper.store import Store
 
 Json = dict[str, Any]
 
@@ -28,7 +28,7 @@ def add_commands(commands: Any) -> None:
     command.set_defaults(run=run)
 
 
-def run(args: argparse.Namespace, store: Store, screen: Screen) -> int:
+def run(args: argparse.Namespace, store: OperatorStore, screen: Screen) -> int:
     found = store.get_alert_latency(round(args.days * 86_400))
     if args.json:
         show_json(found, screen)

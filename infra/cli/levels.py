@@ -4,11 +4,11 @@ import argparse
 from decimal import Decimal
 from typing import Any
 
+from infra.cli.api import OperatorStore
 from infra.cli.lists import add_group, show_json
 from infra.cli.names import need_watched
 from infra.cli.render import Screen, clean
-from infra.cli.report import chosen_match, chosen_span, moment, pair
-from watchkeeper.store import Store
+from infra.cli.scope import chosen_match, chosen_span, moment, pair
 
 Json = dict[str, Any]
 
@@ -71,7 +71,7 @@ def add_commands(commands: Any) -> None:
 # Error budgets ---------------------------------------------------------------------------------------------------
 
 
-def run_slo(args: argparse.Namespace, store: Store, screen: Screen) -> int:
+def run_slo(args: argparse.Namespace, store: OperatorStore, screen: Screen) -> int:
     found = store.list_objectives()
     if args.json:
         show_json(found, screen)
@@ -104,7 +104,7 @@ def budget(line: Json) -> str:
 # Service levels --------------------------------------------------------------------------------------------------
 
 
-def run_sla(args: argparse.Namespace, store: Store, screen: Screen) -> int:
+def run_sla(args: argparse.Namespace, store: OperatorStore, screen: Screen) -> int:
     begins, ends = chosen_span(args)
     found = store.get_sla_report(begins.isoformat(), ends.isoformat(), chosen_match(args), args.objective)
     need_watched(store, chosen_match(args), found["targets"])
@@ -160,7 +160,7 @@ def target_row(target: Json) -> list[str]:
 # Closed months ---------------------------------------------------------------------------------------------------
 
 
-def run_closes(args: argparse.Namespace, store: Store, screen: Screen) -> int:
+def run_closes(args: argparse.Namespace, store: OperatorStore, screen: Screen) -> int:
     """Exit code 1 if a month that was closed is not there any more."""
     found = store.list_sla_closes()
     if args.json:
@@ -187,7 +187,7 @@ def close_row(line: Json) -> list[str]:
     ]
 
 
-def run_verify(args: argparse.Namespace, store: Store, screen: Screen) -> int:
+def run_verify(args: argparse.Namespace, store: OperatorStore, screen: Screen) -> int:
     months = [args.month] if args.month else sorted(line["month"] for line in store.list_sla_closes())
     found = [store.verify_sla_close(month) for month in months]
     if args.json:

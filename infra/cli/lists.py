@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import UUID
 
+from infra.cli.api import OperatorStore
 from infra.cli.names import NotThere
 from infra.cli.render import Screen
-from watchkeeper.store import Store
 
 Json = dict[str, Any]
-Run = Callable[[argparse.Namespace, Store, Screen], int]
+Run = Callable[[argparse.Namespace, OperatorStore, Screen], int]
 Options = Callable[[argparse.ArgumentParser], None]
 
 

@@ -4,8 +4,8 @@ import argparse
 import json
 from typing import Any
 
+from infra.cli.api import OperatorStore
 from infra.cli.render import Screen
-from watchkeeper.store import Store
 
 ROLES = {
     "admin": "everything",
@@ -37,7 +37,7 @@ def add_commands(commands: Any) -> None:
     verb.set_defaults(run=run_revoke)
 
 
-def run_list(args: argparse.Namespace, store: Store, screen: Screen) -> int:
+def run_list(args: argparse.Namespace, store: OperatorStore, screen: Screen) -> int:
     found = store.list_members()
     if args.json:
         screen.line(json.dumps(found, indent=2))
@@ -48,13 +48,13 @@ def run_list(args: argparse.Namespace, store: Store, screen: Screen) -> int:
     return 0
 
 
-def run_grant(args: argparse.Namespace, store: Store, screen: Screen) -> int:
+def run_grant(args: argparse.Namespace, store: OperatorStore, screen: Screen) -> int:
     store.grant_role(args.email, args.role)
     screen.line(f"{args.email} is {args.role} now: {ROLES[args.role]}")
     return 0
 
 
-def run_revoke(args: argparse.Namespace, store: Store, screen: Screen) -> int:
+def run_revoke(args: argparse.Namespace, store: OperatorStore, screen: Screen) -> int:
     store.revoke_role(args.email)
     screen.line(f"{args.email} has no role any more")
     return 0

@@ -4,7 +4,7 @@ import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from watchkeeper.store import Store
+from infra.cli.api import OperatorStore
 
 Json = dict[str, Any]
 
@@ -13,7 +13,7 @@ class NotThere(Exception):  # noqa: N818
     """What was named does not exist."""
 
 
-def find_target(store: Store, name: str) -> Json:
+def find_target(store: OperatorStore, name: str) -> Json:
     """The target of that name or id."""
     found = store.list_targets()
     for target in found:
@@ -28,7 +28,7 @@ def near(name: str, known: Iterable[str]) -> str:
     return f'did you mean "{close[0]}"?' if close else "see `watchkeeper targets list`"
 
 
-def need_watched(store: Store, match: Mapping[str, Any], watched: Sequence[Json]) -> None:
+def need_watched(store: OperatorStore, match: Mapping[str, Any], watched: Sequence[Json]) -> None:
     """Refuses a group of which a part was not watched, so that a typing error does not become an empty report."""
     for what, key in (("target", "name"), ("network", "network")):
         there = {target[key] for target in watched}

@@ -3,10 +3,10 @@
 import argparse
 from typing import Any
 
+from infra.cli.api import OperatorStore
 from infra.cli.lists import show_json
 from infra.cli.names import NotThere
 from infra.cli.render import Screen
-from watchkeeper.store import Store
 
 
 def add_commands(commands: Any) -> None:
@@ -23,7 +23,7 @@ def add_commands(commands: Any) -> None:
     command.set_defaults(run=run)
 
 
-def run(args: argparse.Namespace, store: Store, screen: Screen) -> int:
+def run(args: argparse.Namespace, store: OperatorStore, screen: Screen) -> int:
     if args.instead or args.start or args.end:
         return stand_in(args, store, screen)
     found = store.who_is_on_call(args.rotation, args.at)
@@ -39,7 +39,7 @@ def run(args: argparse.Namespace, store: Store, screen: Screen) -> int:
     return int(any(not one["channels"] for one in found))
 
 
-def stand_in(args: argparse.Namespace, store: Store, screen: Screen) -> int:
+def stand_in(args: argparse.Namespace, store: OperatorStore, screen: Screen) -> int:
     """Somebody else is on call for a while."""
     if not (args.rotation and args.instead and args.start and args.end):
         raise NotThere("a stand-in needs all of it: oncall ROTATION --instead EMAIL --from TIME --to TIME")

@@ -4,9 +4,9 @@ import re
 from pathlib import Path
 from typing import Any
 
+from infra.cli.api import OperatorStore
 from infra.cli.names import NotThere
 from infra.cli.render import Screen, clean
-from watchkeeper.store import Store
 
 Json = dict[str, Any]
 
@@ -29,7 +29,7 @@ def unmarked(text: str) -> tuple[str, tuple[str, str] | None]:
     return (text[found.end() :], (found["incident_id"], found["saved"])) if found else (text, None)
 
 
-def drafted(store: Store, incident_id: str) -> str:
+def drafted(store: OperatorStore, incident_id: str) -> str:
     return marked(store.draft_postmortem(incident_id), incident_id, None)
 
 

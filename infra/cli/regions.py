@@ -5,8 +5,8 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
+from infra.cli.api import OperatorStore
 from infra.cli.render import Screen, ago
-from watchkeeper.store import Store
 
 
 def add_commands(commands: Any) -> None:
@@ -25,7 +25,7 @@ def add_commands(commands: Any) -> None:
     verb.set_defaults(run=run_forget)
 
 
-def run_list(args: argparse.Namespace, store: Store, screen: Screen) -> int:
+def run_list(args: argparse.Namespace, store: OperatorStore, screen: Screen) -> int:
     found = store.list_regions()
     now = datetime.now(UTC).isoformat()
     if args.json:
@@ -40,7 +40,7 @@ def run_list(args: argparse.Namespace, store: Store, screen: Screen) -> int:
     return 0 if all(each["status"] == "ok" for each in found) else 1
 
 
-def run_forget(args: argparse.Namespace, store: Store, screen: Screen) -> int:
+def run_forget(args: argparse.Namespace, store: OperatorStore, screen: Screen) -> int:
     store.forget_region(args.region)
     screen.line(f"{args.region}  forgotten")
     return 0

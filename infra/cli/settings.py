@@ -4,11 +4,11 @@ import argparse
 import json
 from typing import Any
 
-from infra.cli.config_file import SINGLES
+from infra.cli.api import OperatorStore
+from infra.cli.config_schema import SINGLES
 from infra.cli.lists import add_group, show_json
 from infra.cli.render import Screen
 from infra.cli.schema import unknown
-from watchkeeper.store import Store
 
 Json = dict[str, Any]
 
@@ -54,7 +54,7 @@ def setting(text: str) -> tuple[str, object]:
         return name, value
 
 
-def run_list(args: argparse.Namespace, store: Store, screen: Screen) -> int:
+def run_list(args: argparse.Namespace, store: OperatorStore, screen: Screen) -> int:
     found = {
         **store.get_delivery_settings(),
         **store.get_incident_settings(),
@@ -67,7 +67,7 @@ def run_list(args: argparse.Namespace, store: Store, screen: Screen) -> int:
     return 0
 
 
-def run_set(args: argparse.Namespace, store: Store, screen: Screen) -> int:
+def run_set(args: argparse.Namespace, store: OperatorStore, screen: Screen) -> int:
     wanted: dict[str, Json] = {}
     for name, value in args.settings:
         wanted.setdefault(SECTION_OF[name], {})[name] = value

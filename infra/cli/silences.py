@@ -6,11 +6,11 @@ from typing import Any
 
 from infra.cli import config_file
 from infra.cli.alerts import row as alert_row
+from infra.cli.api import OperatorStore
 from infra.cli.lists import add_group, find_id, short, show_json
 from infra.cli.names import NotThere
 from infra.cli.render import Screen, clean
 from watchkeeper.catalog import catalog
-from watchkeeper.store import Store
 
 Json = dict[str, Any]
 
@@ -30,7 +30,7 @@ def add_commands(commands: Any) -> None:
     verb.set_defaults(run=run_end)
 
 
-def run_list(args: argparse.Namespace, store: Store, screen: Screen) -> int:
+def run_list(args: argparse.Namespace, store: OperatorStore, screen: Screen) -> int:
     found = store.list_silences()
     if args.json:
         show_json(found, screen)
@@ -59,7 +59,7 @@ def matcher(silence: Json) -> str:
     return "; ".join(parts) or "everything"
 
 
-def run_preview(args: argparse.Namespace, store: Store, screen: Screen) -> int:
+def run_preview(args: argparse.Namespace, store: OperatorStore, screen: Screen) -> int:
     document = config_file.load(args.file, catalog("all"))
     silences = document.data.get("silences") or []
     if not silences:
@@ -78,7 +78,7 @@ def show_preview(silence: Json, found: Json, screen: Screen) -> None:
     screen.table([alert_row(alert) for alert in found["alerts"]], status_column=0)
 
 
-def run_end(args: argparse.Namespace, store: Store, screen: Screen) -> int:
+def run_end(args: argparse.Namespace, store: OperatorStore, screen: Screen) -> int:
     silence = find_id(store.list_silences(), args.id, "silences")
     store.end_silence(silence["id"])
     screen.line(f"ended: {clean(silence['comment'])}; what still fires is delivered within 15 s")

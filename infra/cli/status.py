@@ -4,8 +4,8 @@ import argparse
 import json
 from typing import Any
 
+from infra.cli.api import OperatorStore
 from infra.cli.render import Screen, age, ago, clean, label, number, unknown_since
-from watchkeeper.store import Store
 
 Json = dict[str, Any]
 
@@ -31,7 +31,7 @@ def add_commands(commands: Any) -> None:
     command.set_defaults(run=run)
 
 
-def run(args: argparse.Namespace, store: Store, screen: Screen) -> int:
+def run(args: argparse.Namespace, store: OperatorStore, screen: Screen) -> int:
     summary = store.get_system_health_summary()
     if args.json:
         screen.line(json.dumps(summary, indent=2))

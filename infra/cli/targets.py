@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from infra.cli import targets_file
+from infra.cli.api import OperatorStore
 from infra.cli.names import find_target
 from infra.cli.render import Screen
 from infra.cli.yaml_file import Document, FileError, place_of
 from watchkeeper.catalog import catalog
 from watchkeeper.errors import StoreError
-from watchkeeper.store import Store
 
 Plan = dict[str, list[str]]
 SIGNS = {"created": "+", "changed": "~", "deleted": "-", "unchanged": "="}
@@ -46,7 +46,7 @@ def add_commands(commands: Any) -> None:
         verb.set_defaults(run=run_pause, paused=paused)
 
 
-def apply_file(store: Store, path: Path, *, prune: bool = False, dry_run: bool = False) -> Plan:
+def apply_file(store: OperatorStore, path: Path, *, prune: bool = False, dry_run: bool = False) -> Plan:
     """Make the targets as the file says; returns the names created, changed, unchanged and deleted.
 
     Raises FileError with every problem and its line; then nothing was changed.
@@ -66,7 +66,7 @@ def at_its_line(document: Document, error: StoreError) -> Exception:
     return FileError(document.name, document.problems)
 
 
-def run_apply(args: argparse.Namespace, store: Store, screen: Screen) -> int:
+def run_apply(args: argparse.Namespace, store: OperatorStore, screen: Screen) -> int:
     plan = apply_file(store, args.file, prune=args.prune, dry_run=args.dry_run)
     for verb in ("created", "changed", "deleted"):
         for name in plan[verb]:
@@ -76,19 +76,19 @@ def run_apply(args: argparse.Namespace, store: Store, screen: Screen) -> int:
     return 0
 
 
-def run_export(args: argparse.Namespace, store: Store, screen: Screen) -> int:  # noqa: ARG001
+def run_export(args: argparse.Namespace, store: OperatorStore, screen: Screen) -> int:  # noqa: ARG001
     sys.stdout.write(targets_file.dump(store.list_targets()))
     return 0
 
 
-def run_pause(args: argparse.Namespace, store: Store, screen: Screen) -> int:
+def run_pause(args: argparse.Namespace, store: OperatorStore, screen: Screen) -> int:
     target = find_target(store, args.target)
     store.pause_target(target["id"], paused=args.paused)
     screen.line(f"{target['name']}  {'paused' if args.paused else 'resumed'}")
     return 0
 
 
-def run_list(args: argparse.Namespace, store: Store, screen: Screen) -> int:
+def run_list(args: argparse.Namespace, store: OperatorStore, screen: Screen) -> int:
     found = store.list_targets()
     if args.json:
         screen.line(json.dumps(found, indent=2))

@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from infra.cli import env
+from infra.cli.api import OperatorStore
 from infra.cli.lists import add_group, show_json
 from infra.cli.render import Screen, ago
 from infra.cli.signing import Signer
-from watchkeeper.store import Store
 
 Json = dict[str, Any]
 
@@ -39,7 +39,7 @@ def add_commands(commands: Any) -> None:
     verb.set_defaults(run=run_revoke)
 
 
-def run_list(args: argparse.Namespace, store: Store, screen: Screen) -> int:
+def run_list(args: argparse.Namespace, store: OperatorStore, screen: Screen) -> int:
     found = store.list_api_tokens()
     if args.json:
         show_json(found, screen)
@@ -62,7 +62,7 @@ def row(token: Json) -> list[str]:
     return [token["name"], role, f"{words} {ends[:10]}", f"by {token['created_by']}", used]
 
 
-def run_create(args: argparse.Namespace, store: Store, screen: Screen) -> int:
+def run_create(args: argparse.Namespace, store: OperatorStore, screen: Screen) -> int:
     signer = Signer(env.values())
     made = store.create_api_token(args.name, f"watchkeeper_{args.role}", args.days)
     token = signer.sign(
@@ -82,7 +82,7 @@ def _seconds(moment: str) -> int:
     return int(datetime.fromisoformat(moment).timestamp())
 
 
-def run_revoke(args: argparse.Namespace, store: Store, screen: Screen) -> int:
+def run_revoke(args: argparse.Namespace, store: OperatorStore, screen: Screen) -> int:
     store.revoke_api_token(args.name)
     screen.line(f"{args.name} is revoked: who still has the token is refused from now on")
     return 0

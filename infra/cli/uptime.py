@@ -3,10 +3,10 @@
 import argparse
 from typing import Any
 
+from infra.cli.api import OperatorStore
 from infra.cli.lists import show_json
 from infra.cli.names import find_target
 from infra.cli.render import Screen, age, clean
-from watchkeeper.store import Store
 
 Json = dict[str, Any]
 
@@ -29,7 +29,7 @@ def add_commands(commands: Any) -> None:
     command.set_defaults(run=run)
 
 
-def run(args: argparse.Namespace, store: Store, screen: Screen) -> int:
+def run(args: argparse.Namespace, store: OperatorStore, screen: Screen) -> int:
     """Exit code 1 if one is down now."""
     target_id = find_target(store, args.target)["id"] if args.target else None
     page = store.get_uptime_summary(target_id, days=args.days, time_zone=args.time_zone)

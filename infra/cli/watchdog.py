@@ -4,9 +4,9 @@ import argparse
 import sys
 from typing import Any
 
+from infra.cli.api import OperatorStore
 from infra.cli.lists import add_group, show_json
 from infra.cli.render import Screen, clean
-from watchkeeper.store import Store
 
 Json = dict[str, Any]
 
@@ -32,7 +32,7 @@ def add_commands(commands: Any) -> None:
     verb.set_defaults(run=run_off)
 
 
-def run_show(args: argparse.Namespace, store: Store, screen: Screen) -> int:
+def run_show(args: argparse.Namespace, store: OperatorStore, screen: Screen) -> int:
     """Exit code 1 if nobody would notice."""
     state = store.get_system_health_summary()["monitoring"]["watchdog"]
     if args.json:
@@ -42,7 +42,7 @@ def run_show(args: argparse.Namespace, store: Store, screen: Screen) -> int:
     return int(state["status"] != "on")
 
 
-def run_set(args: argparse.Namespace, store: Store, screen: Screen) -> int:
+def run_set(args: argparse.Namespace, store: OperatorStore, screen: Screen) -> int:
     """Exit code 1 if it is saved and still cannot bark."""
     url = sys.stdin.readline().strip() if args.url == "-" else args.url
     state = store.save_watchdog(url, args.silent_s)
@@ -50,7 +50,7 @@ def run_set(args: argparse.Namespace, store: Store, screen: Screen) -> int:
     return int(state["status"] != "on")
 
 
-def run_off(_args: argparse.Namespace, store: Store, screen: Screen) -> int:
+def run_off(_args: argparse.Namespace, store: OperatorStore, screen: Screen) -> int:
     tell(store.save_watchdog(None), screen)
     return 0
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from infra.cli.api import OperatorStore
 from infra.deploy.settings import Deployment
 from watchkeeper.errors import StoreError
-from watchkeeper.store import Store
 
 
 def grant(deployment: Deployment) -> str:
     """Makes ADMIN_EMAIL an admin, or says how to."""
     email = deployment.admin_email
-    with Store(deployment.supabase_url, deployment.secret_key) as store:
+    with OperatorStore(deployment.supabase_url, deployment.secret_key) as store:
         if any(each["email"] == email and each["role"] == "admin" for each in store.list_members()):
             return f"{email} is one"
         try:

@@ -12,10 +12,10 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from infra.cli.api import OperatorStore
 from infra.deploy.account import Account
 from infra.deploy.settings import Deployment
 from infra.local.steps import LocalError
-from watchkeeper.store import Store
 
 # A new address of CloudFront may take that long to be known everywhere.
 PATIENCE_S = 90
@@ -29,7 +29,7 @@ T = TypeVar("T")
 
 def check(deployment: Deployment, account: Account, patience_s: float = PATIENCE_S) -> str:
     """What was seen; or an error that says what was not."""
-    with Store(deployment.supabase_url, deployment.secret_key) as store:
+    with OperatorStore(deployment.supabase_url, deployment.secret_key) as store:
         began = _moment(store.get_system_health_summary()["generated_at"])
         watched = _hurry_one(store)
         ticked = tick(account)
@@ -63,7 +63,7 @@ def tick(account: Account) -> Json:
     return ticked
 
 
-def _hurry_one(store: Store) -> Json | None:
+def _hurry_one(store: OperatorStore) -> Json | None:
     """Makes the check of a target due now. None: there is no target to check.
 
     If there is another, not one on which several regions must agree: that waits for the others' next tick.
@@ -75,13 +75,13 @@ def _hurry_one(store: Store) -> Json | None:
     return None
 
 
-def _fresh(store: Store, began: datetime) -> Json | None:
+def _fresh(store: OperatorStore, began: datetime) -> Json | None:
     summary = store.get_system_health_summary()
     last = summary["monitoring"]["last_tick_at"]
     return summary if last and _moment(last) >= began else None
 
 
-def _recorded(store: Store, watched: Json, began: datetime) -> bool:
+def _recorded(store: OperatorStore, watched: Json, began: datetime) -> bool:
     (target,) = [each for each in store.list_targets() if each["id"] == watched["id"]]
     runs = [check["last_run_at"] for check in target["checks"].values() if check["last_run_at"]]
     return any(_moment(run) >= began for run in runs)

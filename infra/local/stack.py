@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from infra.cli.api import OperatorStore
 from infra.local.anvil import Anvil
 from infra.local.aws import Aws
 from infra.local.credentials import Credentials
@@ -12,7 +13,6 @@ from infra.local.migrations import migrate
 from infra.local.page import Page
 from infra.local.ports import Ports
 from infra.local.postgres import SUPERUSER, Postgres
-from watchkeeper.store import Store
 
 
 class Stack:
@@ -50,9 +50,9 @@ class Stack:
         self.start_aws()
         self.aws.schedule_checks()
 
-    def store(self) -> Store:
+    def store(self) -> OperatorStore:
         """A client of the API with the secret key."""
-        return Store(self.gateway.url, self.credentials.secret_key)
+        return OperatorStore(self.gateway.url, self.credentials.secret_key)
 
     def stop(self) -> None:
         """Stops what runs; who uses goes before what is used."""

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
+from infra.cli.api import OperatorStore
 from infra.cli.render import clean
 from infra.cli.yaml_file import FileError, read
 from infra.local.commands import stop_running
@@ -25,7 +26,6 @@ from infra.local.supervisor import Supervisor
 from infra.local.view import View
 from watchkeeper.catalog import catalog
 from watchkeeper.errors import WatchkeeperError
-from watchkeeper.store import Store
 
 DEMO_TARGETS = LOCAL / "targets.yaml"
 DEMO_PORT = ":8545"
@@ -168,7 +168,7 @@ def apply_config(stack: Stack, file: Path | None) -> tuple[str, dict[str, str]]:
     return counts, applied.tokens
 
 
-def forget_demo(store: Store, file: Path) -> None:
+def forget_demo(store: OperatorStore, file: Path) -> None:
     """What an earlier `make up` without a file watched is gone, unless the file says so too."""
     demo = {target["name"] for target in read(DEMO_TARGETS).data["targets"]}
     wanted = {target["name"] for target in read(file).data.get("targets", [])}

@@ -8,10 +8,10 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
+from infra.cli.api import OperatorStore
 from infra.cli.render import Screen, clean
 from infra.local.steps import say
 from watchkeeper.errors import StoreError
-from watchkeeper.store import Store
 
 Json = dict[str, Any]
 
@@ -19,7 +19,7 @@ Json = dict[str, Any]
 class View:
     """On a terminal the statuses stay at the bottom; elsewhere a line is printed for each change."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: OperatorStore) -> None:
         self._store = store
         self._live = sys.stdout.isatty()
         self._screen = Screen()

@@ -17,13 +17,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from statistics import quantiles
 from typing import Any
 
+from infra.cli.api import OperatorStore
 from infra.local.ports import HOST
 from infra.local.stack import Stack
 from infra.local.steps import say
 from tests.bench.pipeline import deployed
 from tests.support.scratch import scratch
 from watchkeeper.catalog import catalog
-from watchkeeper.store import Store
 
 SERVICES = 12
 INTERVAL_S = 5
@@ -127,7 +127,7 @@ def main() -> None:
         report(world, store, measured_at)
 
 
-def configure(stack: Stack, store: Store, url: str) -> None:
+def configure(stack: Stack, store: OperatorStore, url: str) -> None:
     stack.aws.client("ssm").put_parameter(Name=PARAMETER, Value=f"{url}/told", Type="SecureString")
     checks = {
         "uptime": {"interval_s": INTERVAL_S, "timeout_s": 3, "params": {"failure_threshold": 1}},
@@ -143,7 +143,7 @@ def configure(stack: Stack, store: Store, url: str) -> None:
     store.apply_config({"channels": [channel], "routes": [route]})
 
 
-def inject(world: World, store: Store) -> dict[str, float]:
+def inject(world: World, store: OperatorStore) -> dict[str, float]:
     """Breaks services until the time is over; returns when each critical metric was recorded."""
     measured_at: dict[str, float] = {}
     warm_up(world)
@@ -173,7 +173,7 @@ def unheard(world: World, measured_at: dict[str, float]) -> list[str]:
     return [name for name in measured_at if (name, "trigger") not in world.heard]
 
 
-def report(world: World, store: Store, measured_at: dict[str, float]) -> None:
+def report(world: World, store: OperatorStore, measured_at: dict[str, float]) -> None:
     faults = sum(service.faults for service in world.services.values())
     told = [seconds for service in world.services.values() for seconds in service.told_after_s]
     say(

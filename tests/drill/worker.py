@@ -33,7 +33,7 @@ from tests.drill.fate import (
 from tests.handlers.doubles import Context
 from watchkeeper.deliver import Access, Outbox
 from watchkeeper.http import tls_context
-from watchkeeper.model import Message
+from watchkeeper.messages import Message
 from watchkeeper.settings import Settings
 from watchkeeper.store import Store
 

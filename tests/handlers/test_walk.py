@@ -11,11 +11,11 @@ import pytest
 from moto import mock_aws
 
 from handlers import run_checks, schedule_checks
+from infra.cli.api import OperatorStore
 from tests.handlers.doubles import Context, Json
 from tests.support.parts import Api
 from watchkeeper.model import KINDS
 from watchkeeper.settings import Settings
-from watchkeeper.store import Store
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -54,7 +54,7 @@ def service() -> Iterator[Service]:
 class World:
     """Both functions as AWS would run them, on queues that moto pretends and the real API."""
 
-    def __init__(self, sqs: "SQSClient", urls: dict[str, str], store: Store) -> None:
+    def __init__(self, sqs: "SQSClient", urls: dict[str, str], store: OperatorStore) -> None:
         self.sqs, self.urls, self.store = sqs, urls, store
 
     def tick(self) -> list[Json]:

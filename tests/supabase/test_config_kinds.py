@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from psycopg.types.json import Jsonb
 
-from infra.cli import config_file
+from infra.cli import config_file, config_schema
 from tests.supabase.test_delivery_api import CONFIG, apply, verdicts
 from tests.supabase.world import CATALOG, Json, World, anything, refused
 
@@ -58,7 +58,7 @@ def test_a_whole_file_is_created_and_then_unchanged(world: World) -> None:
 def test_what_is_exported_changes_nothing_when_applied_also_as_a_file(world: World) -> None:
     apply(world, WHOLE)
     exported = world.db.rpc("export_config")
-    assert set(exported) == set(config_file.SECTIONS) == set(WHOLE)
+    assert set(exported) == set(config_schema.SECTIONS) == set(WHOLE)
     for config in (exported, config_file.loads(config_file.dump(exported), CATALOG).data):
         answer = apply(world, config, prune=True)
         assert [verdicts(answer, verb) for verb in ("created", "changed", "deleted")] == [set(), set(), set()]

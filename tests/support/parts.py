@@ -10,10 +10,10 @@ import httpx
 import psycopg
 from psycopg import sql
 
+from infra.cli.api import OperatorStore
 from infra.local.people import Person, sign_up
 from infra.local.postgres import SUPERUSER
 from infra.local.stack import Stack
-from watchkeeper.store import Store
 
 
 @dataclass(frozen=True)
@@ -67,15 +67,15 @@ def _renamed(url: str, database: str) -> str:
 
 @dataclass(frozen=True)
 class Api:
-    """The running API. `call` is a caller's view of it, `store` the functions' own client."""
+    """The running API. `call` is a caller's view of it, `store` the operator's, and the functions'."""
 
     url: str
     publishable_key: str
     secret_key: str
 
-    def store(self) -> Store:
+    def store(self) -> OperatorStore:
         """A client with the secret key; close it."""
-        return Store(self.url, self.secret_key)
+        return OperatorStore(self.url, self.secret_key)
 
     def person(self, role: str | None = None) -> Person:
         """Somebody new who is signed in, with a role of ours or none."""

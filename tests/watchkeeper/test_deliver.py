@@ -10,7 +10,8 @@ from tests.watchkeeper.notifiers.support import SECRET, SETTINGS, Receiver, clai
 from tests.watchkeeper.servers import Talk, read_request, reply, serving, silent
 from watchkeeper.deliver import Access, deliver, deliver_all
 from watchkeeper.errors import DeliveryError
-from watchkeeper.model import Model, Receipt, Settlement
+from watchkeeper.messages import Receipt, Settlement
+from watchkeeper.model import Model
 from watchkeeper.protocols import Errand, Notifier
 from watchkeeper.secrets import Secrets
 

@@ -1,7 +1,9 @@
 """The store, against a transport that answers as PostgREST, its gateway and a broken network do."""
 
+import ast
 import json
 from collections.abc import Callable
+from pathlib import Path
 
 import httpx
 import pytest
@@ -58,8 +60,8 @@ def test_it_calls_the_rpc_of_the_same_name_with_named_arguments() -> None:
 
 
 def test_it_sends_the_key_as_apikey_and_an_equal_bearer() -> None:
-    api = Api(reply([]))
-    api.store().list_targets()
+    api = Api(reply({}))
+    api.store().audit_head()
     assert api.requests[0].headers["apikey"] == KEY
     assert api.requests[0].headers["authorization"] == f"Bearer {KEY}"
 
@@ -67,13 +69,8 @@ def test_it_sends_the_key_as_apikey_and_an_equal_bearer() -> None:
 @pytest.mark.parametrize(
     ("call", "expected"),
     [
-        (
-            lambda s: s.apply_targets([{"name": "a"}], prune=True),
-            {"targets": [{"name": "a"}], "prune": True, "dry_run": False},
-        ),
-        (lambda s: s.pause_target("t", paused=False), {"target_id": "t", "paused": False}),
-        (lambda s: s.run_check_now("t"), {"target_id": "t", "kind": None}),
-        (lambda s: s.grant_role("a@b.c", "viewer"), {"email": "a@b.c", "role": "viewer"}),
+        (lambda s: s.settle_probe("p", {"outcome": "ok"}), {"probe_id": "p", "result": {"outcome": "ok"}}),
+        (lambda s: s.prune_history(), {"keep_days": 30}),
         (lambda s: s.observe_chain_tables("head", {}), {"subject": "head", "settings": {}}),
     ],
 )
@@ -88,8 +85,7 @@ def test_it_names_the_arguments_as_the_database_does(
 def test_a_function_that_returns_nothing_is_fine() -> None:
     api = Api(httpx.Response(204))
     api.store().publish_catalog({"checks": {}})
-    api.store().delete_target("t")
-    assert len(api.requests) == 2
+    assert len(api.requests) == 1
 
 
 def test_a_refusal_keeps_its_code_message_and_argument() -> None:
@@ -106,7 +102,7 @@ def test_a_refusal_keeps_its_code_message_and_argument() -> None:
 def test_a_refusal_is_not_repeated(code: str) -> None:
     api = Api(refusal(code, "no"))
     with pytest.raises(StoreError, match="no"):
-        api.store().list_targets()
+        api.store().audit_head()
     assert len(api.requests) == 1
 
 
@@ -161,8 +157,8 @@ def test_a_claim_that_never_left_is_repeated(failure: Exception) -> None:
 
 def test_it_gives_up_after_four_tries() -> None:
     api = Api(httpx.ConnectError("refused"))
-    with pytest.raises(StoreUnreachable, match="list_targets: ConnectError: refused"):
-        api.store().list_targets()
+    with pytest.raises(StoreUnreachable, match="audit_head: ConnectError: refused"):
+        api.store().audit_head()
     assert len(api.requests) == 4
     assert api.pauses == [0.25, 1.0, 2.0]
 
@@ -170,7 +166,7 @@ def test_it_gives_up_after_four_tries() -> None:
 def test_it_gives_up_when_its_patience_ends() -> None:
     api = Api(httpx.ConnectError("refused"))
     with pytest.raises(StoreUnreachable):
-        api.store(patience_s=1.0).list_targets()
+        api.store(patience_s=1.0).audit_head()
     assert api.pauses == [0.25]
 
 
@@ -185,7 +181,7 @@ def test_it_gives_up_when_its_patience_ends() -> None:
 def test_no_message_holds_the_key(failure: httpx.Response | Exception) -> None:
     api = Api(failure)
     with pytest.raises(StoreError) as caught:
-        api.store().list_targets()
+        api.store().audit_head()
     assert KEY not in str(caught.value) + caught.value.message
     assert caught.value.__cause__ is None
 
@@ -197,7 +193,7 @@ def test_the_store_itself_does_not_show_the_key() -> None:
 def test_it_follows_no_redirect_with_the_key() -> None:
     api = Api(httpx.Response(302, headers={"location": "https://elsewhere.example/"}))
     with pytest.raises(StoreError):
-        api.store().list_targets()
+        api.store().audit_head()
     assert [request.url.host for request in api.requests] == ["x.supabase.co"]
 
 
@@ -207,17 +203,17 @@ def test_it_follows_no_redirect_with_the_key() -> None:
 )
 def test_a_reply_of_another_shape_is_an_error_not_an_empty_list(body: httpx.Response) -> None:
     api = Api(body)
-    with pytest.raises(StoreError, match="list_targets: expected a list"):
-        api.store().list_targets()
-    with pytest.raises(StoreError, match="get_system_health_summary: expected an object"):
-        api.store().get_system_health_summary()
+    with pytest.raises(StoreError, match="claim_deliveries: expected a list"):
+        api.store().claim_deliveries()
+    with pytest.raises(StoreError, match="audit_head: expected an object"):
+        api.store().audit_head()
 
 
 @pytest.mark.parametrize("argument", [float("nan"), float("inf"), "\udcff"])
 def test_what_is_no_json_is_refused_and_not_sent(argument: object) -> None:
     api = Api()
-    with pytest.raises(StoreError, match="apply_config: an argument is no JSON: ") as caught:
-        api.store().apply_config({"settings": argument})
+    with pytest.raises(StoreError, match="publish_catalog: an argument is no JSON: ") as caught:
+        api.store().publish_catalog({"settings": argument})
     assert (caught.value.code, api.requests) == ("22P02", [])
 
 
@@ -231,3 +227,11 @@ def test_a_key_that_no_header_takes_names_the_setting(key: str) -> None:
 def test_a_wrong_url_names_the_setting(url: str) -> None:
     with pytest.raises(SettingsError, match="SUPABASE_URL"):
         Store(url, KEY)
+
+
+def test_it_has_what_the_functions_call_and_nothing_else() -> None:
+    """What only an operator calls is in infra/cli/api: the zip holds nothing that Lambda does not run."""
+    files = (Path(__file__).parents[2] / "functions").rglob("*.py")
+    trees = [ast.parse(file.read_text()) for file in files]
+    used = {node.attr for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    assert [name for name in vars(Store) if not name.startswith("_") and name not in used | {"close"}] == []

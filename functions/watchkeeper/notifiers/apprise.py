@@ -10,7 +10,8 @@ from typing import Any
 
 from watchkeeper.addresses import resolve
 from watchkeeper.errors import DeliveryError, Inconclusive, NotAllowed
-from watchkeeper.model import Model, Receipt
+from watchkeeper.messages import Receipt
+from watchkeeper.model import Model
 from watchkeeper.protocols import Errand, Notifier
 from watchkeeper.text import PLAIN, body, cut
 from watchkeeper.threads import in_thread

@@ -10,7 +10,8 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 from pydantic import Field
 
 from watchkeeper.errors import DeliveryError
-from watchkeeper.model import Model, Receipt
+from watchkeeper.messages import Receipt
+from watchkeeper.model import Model
 from watchkeeper.protocols import Errand, Notifier
 from watchkeeper.text import Markup, body, cut, harmless, utf16
 

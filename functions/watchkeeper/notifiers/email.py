@@ -21,7 +21,8 @@ from pydantic import Field
 
 from watchkeeper.aws import client, translate
 from watchkeeper.errors import DeliveryError
-from watchkeeper.model import Model, Receipt
+from watchkeeper.messages import Receipt
+from watchkeeper.model import Model
 from watchkeeper.protocols import Errand, Notifier
 from watchkeeper.settings import DeliverySettings
 from watchkeeper.text import Markup, body, cut, plain_link

@@ -7,7 +7,9 @@ from typing import Any
 
 from pydantic import Field
 
-from watchkeeper.model import Event, IncidentNotice, IncidentStatus, Message, Model, Receipt
+from watchkeeper.messages import Event, Message, Receipt
+from watchkeeper.model import Model
+from watchkeeper.notices import IncidentNotice, IncidentStatus
 from watchkeeper.protocols import Errand, Notifier
 from watchkeeper.text import PLAIN, cut, field_text
 

@@ -9,7 +9,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from watchkeeper.errors import DeliveryError
-from watchkeeper.model import Model, Receipt
+from watchkeeper.messages import Receipt
+from watchkeeper.model import Model
 from watchkeeper.protocols import Errand, Notifier
 from watchkeeper.text import PLAIN, body, cut, field_text
 

@@ -10,7 +10,8 @@ from typing import Any
 from pydantic import Field
 
 from watchkeeper.aws import client, translate
-from watchkeeper.model import Model, Receipt
+from watchkeeper.messages import Receipt
+from watchkeeper.model import Model
 from watchkeeper.protocols import Errand, Notifier
 from watchkeeper.text import PLAIN, Wording, body, cut
 from watchkeeper.threads import in_thread

@@ -7,7 +7,8 @@ import json
 from typing import Any
 
 from watchkeeper.errors import DeliveryError
-from watchkeeper.model import Model, Receipt
+from watchkeeper.messages import Receipt
+from watchkeeper.model import Model
 from watchkeeper.protocols import Errand, Notifier
 from watchkeeper.text import Markup, Wording, body, cut, harmless, plain_link
 

@@ -9,7 +9,8 @@ from typing import Any
 from pydantic import Field
 
 from watchkeeper.errors import DeliveryError
-from watchkeeper.model import Model, Receipt
+from watchkeeper.messages import Receipt
+from watchkeeper.model import Model
 from watchkeeper.protocols import Errand, Notifier, Reply
 from watchkeeper.text import Markup, body, cut, harmless, plain_link, utf16
 

@@ -15,7 +15,9 @@ from typing import Annotated
 
 from pydantic import Field, field_validator
 
-from watchkeeper.model import IncidentNotice, Model, Receipt, ReportNotice
+from watchkeeper.messages import Receipt
+from watchkeeper.model import Model
+from watchkeeper.notices import IncidentNotice, ReportNotice
 from watchkeeper.protocols import Errand, Notifier
 from watchkeeper.text import PLAIN, body
 

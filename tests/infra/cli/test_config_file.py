@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 
-from infra.cli.config_file import PLACES, SECTIONS, dump, loads
+from infra.cli.config_file import dump, loads
+from infra.cli.config_schema import PLACES, SECTIONS
 from infra.cli.yaml_file import FileError
 from tests.support.near import near
 from watchkeeper.catalog import catalog

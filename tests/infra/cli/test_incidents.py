@@ -10,11 +10,11 @@ import pytest
 
 import infra.cli
 from infra.cli import env
+from infra.cli.api import OperatorStore
 from tests.handlers.doubles import refusal
 from tests.infra.cli.conftest import Command, Ran
 from tests.support.parts import Api
 from watchkeeper.settings import Settings
-from watchkeeper.store import Store
 
 Json = dict[str, Any]
 Run = Callable[..., Ran]
@@ -38,13 +38,13 @@ def run(api: Api, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Monkey
 
 
 @pytest.fixture
-def store(api: Api) -> Iterator[Store]:
+def store(api: Api) -> Iterator[OperatorStore]:
     with api.store() as store:
         yield store
 
 
 @pytest.fixture
-def incident(run: Run, store: Store) -> Iterator[str]:
+def incident(run: Run, store: OperatorStore) -> Iterator[str]:
     """The start of the id of one that was opened; resolved afterwards."""
     title = f"incident {token_hex(4)}"
     ran = run("incidents", "open", title, "--severity", "high", "--system", "node-1", "--system", "node-2")
@@ -118,7 +118,7 @@ def test_what_it_may_not_become_is_refused_with_both_names(run: Run, incident: s
     assert run("incidents", "status", incident, "resolved").err.startswith("refused: notes: ")
 
 
-def test_alerts_belong_to_it(run: Run, store: Store) -> None:
+def test_alerts_belong_to_it(run: Run, store: OperatorStore) -> None:
     metric = f"calls-{token_hex(4)}"
     for name in (metric, metric + "-2"):
         store.record_system_metric(name, 1, severity="critical", metadata={"source": "a tool"})
@@ -199,17 +199,17 @@ def test_a_file_that_is_none_is_said_so(run: Run, incident: str, tmp_path: Path)
 
 
 def test_who_was_quicker_is_told(
-    run: Run, store: Store, incident: str, monkeypatch: pytest.MonkeyPatch
+    run: Run, store: OperatorStore, incident: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Between the reading and the writing of the one, the other changes it."""
-    get_incident = Store.get_incident
+    get_incident = OperatorStore.get_incident
 
-    def overtaken(self: Store, incident_id: str) -> Json:
+    def overtaken(self: OperatorStore, incident_id: str) -> Json:
         read = get_incident(self, incident_id)
         store.change_incident_severity(incident_id, "low", read["version"])
         return read
 
-    monkeypatch.setattr(Store, "get_incident", overtaken)
+    monkeypatch.setattr(OperatorStore, "get_incident", overtaken)
     ran = run("incidents", "severity", incident, "critical")
     monkeypatch.undo()
     assert (ran.code, ran.out) == (2, "")

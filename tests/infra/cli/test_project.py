@@ -8,9 +8,9 @@ import pytest
 
 import infra.cli
 import watchkeeper.store
+from infra.cli.api import OperatorStore
 from tests.support.parts import Api
 from watchkeeper.catalog import catalog
-from watchkeeper.store import Store
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def name() -> str:
 
 
 @pytest.fixture
-def store(api: Api, name: str) -> Iterator[Store]:
+def store(api: Api, name: str) -> Iterator[OperatorStore]:
     with api.store() as store:
         store.publish_catalog(catalog("loopback"))
         yield store
@@ -29,7 +29,7 @@ def store(api: Api, name: str) -> Iterator[Store]:
 
 
 @pytest.fixture
-def folder(api: Api, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:  # noqa: ARG001
+def folder(api: Api, store: OperatorStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:  # noqa: ARG001
     monkeypatch.delenv("SUPABASE_URL", raising=False)
     monkeypatch.chdir(tmp_path)
     lines = f"SUPABASE_URL={api.url}\nSUPABASE_SECRET_KEY={api.secret_key}\nPRIVATE_TARGETS=loopback\n"
@@ -60,7 +60,7 @@ def test_what_is_exported_changes_nothing_when_applied(
 
 
 def test_one_wrong_target_changes_nothing(
-    folder: Path, store: Store, name: str, capsys: pytest.CaptureFixture[str]
+    folder: Path, store: OperatorStore, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (folder / "my.yaml").write_text(
         f"targets:\n- name: {name}\n  endpoint: http://127.0.0.1:9/\n"

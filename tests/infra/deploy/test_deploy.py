@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ClientError
 
+from infra.cli.api import OperatorStore
 from infra.deploy import functions, preflight
 from infra.deploy.__main__ import main
 from infra.deploy.account import Account
@@ -26,7 +27,6 @@ from infra.local.people import sign_up
 from infra.local.steps import LocalError
 from tests.infra.deploy.conftest import ADMIN, InjectedError, Project, Steps, broken, values
 from watchkeeper.catalog import catalog
-from watchkeeper.store import Store
 
 SignIn = Callable[[str], dict[str, str]]
 JOB = "repo:us/watchkeeper:environment:tried"
@@ -127,7 +127,7 @@ def test_a_second_deploy_by_github_s_role_changes_nothing_and_sees_a_check_recor
         monkeypatch.setenv(name, value)
     gateway, keys = project.gateway, project.keys
     sign_up(gateway.url, keys.publishable_key, ADMIN, "a long enough password")
-    with Store(gateway.url, keys.secret_key) as store:
+    with OperatorStore(gateway.url, keys.secret_key) as store:
         store.publish_catalog(catalog("loopback"))
         checks = {"uptime": {"interval_s": 3600, "timeout_s": 5}}
         store.save_target({"name": "its own API", "endpoint": gateway.url, "checks": checks})
@@ -201,7 +201,7 @@ def test_the_database_has_all_and_its_admin(project: Project) -> None:
             "select version from supabase_migrations.schema_migrations order by 1"
         ).fetchall()
     assert [version for (version,) in versions] == [migration.version for migration in read_all()]
-    with Store(project.gateway.url, project.keys.secret_key) as store:
+    with OperatorStore(project.gateway.url, project.keys.secret_key) as store:
         assert [(each["email"], each["role"]) for each in store.list_members()] == [(ADMIN, "admin")]
 
 
@@ -279,7 +279,7 @@ def test_destroying_keeps_the_database_the_reports_and_the_audit_heads(
     assert account.client("lambda").list_functions()["Functions"] == []
     parameters = account.client("ssm").describe_parameters()["Parameters"]
     assert deployment.secret_key_parameter not in [each["Name"] for each in parameters]
-    with Store(project.gateway.url, project.keys.secret_key) as store:
+    with OperatorStore(project.gateway.url, project.keys.secret_key) as store:
         assert [target["name"] for target in store.list_targets()] == ["its own API"]
     said = capsys.readouterr().out
     assert outputs["AuditHeadsBucket"] in said

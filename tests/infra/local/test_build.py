@@ -20,11 +20,12 @@ LIBRARIES = {
     "postgrest", "propcache", "pydantic", "pydantic_core", "typing_extensions", "typing_inspection", "yarl",
 }  # fmt: skip
 COMMON = {"errors", "faults", "keys", "model", "redact", "settings", "store", "telemetry"}
-CALLS = COMMON | {"addresses", "aws", "http", "protocols", "text", "threads"}
+CALLS = COMMON | {"addresses", "aws", "http", "protocols", "replies", "threads"}
 # Of our own, what each handler imports before it knows what there is to do.
 PARTS = {
     "close_books": COMMON | {"aws"},
-    "deliver_notifications": CALLS | {"deliver", "notifiers", "secrets", "words"},
+    "deliver_notifications": CALLS
+    | {"deliver", "messages", "notices", "notifiers", "secrets", "text", "words"},
     "make_reports": COMMON | {"aws", "report_names"},
     "prune_history": COMMON,
     "record_spooled": COMMON | {"aws", "queues", "record"},

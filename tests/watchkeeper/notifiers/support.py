@@ -9,7 +9,7 @@ from typing import Any
 
 from tests.watchkeeper.servers import Talk, read_request, reply, serving
 from watchkeeper.deliver import Access, deliver
-from watchkeeper.model import Message, Settlement
+from watchkeeper.messages import Message, Settlement
 from watchkeeper.notifiers import NOTIFIERS
 from watchkeeper.protocols import Errand, Reply
 from watchkeeper.secrets import Secrets

@@ -23,7 +23,7 @@ from tests.watchkeeper.notifiers.support import (
     written,
 )
 from tests.watchkeeper.servers import Talk, dripping, reply, resetting, silent
-from watchkeeper.model import Settlement
+from watchkeeper.messages import Settlement
 from watchkeeper.notifiers import NOTIFIERS
 
 EVENTS = ("trigger", "escalate", "remind", "acknowledge", "resolve", "test")

@@ -8,7 +8,7 @@ import pytest
 from tests.watchkeeper.notifiers.support import HOSTILE, SECRET, SETTINGS, Receiver, claimed
 from tests.watchkeeper.servers import reply, serving
 from watchkeeper.deliver import Access, deliver
-from watchkeeper.model import Settlement
+from watchkeeper.messages import Settlement
 from watchkeeper.secrets import Secrets
 
 

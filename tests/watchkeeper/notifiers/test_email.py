@@ -22,7 +22,7 @@ from infra.local.ports import free_ports
 from tests.watchkeeper.notifiers.support import HOSTILE, SETTINGS, SIGNED, claimed
 from watchkeeper import aws
 from watchkeeper.deliver import Access, deliver
-from watchkeeper.model import Settlement
+from watchkeeper.messages import Settlement
 from watchkeeper.secrets import Secrets
 from watchkeeper.settings import DeliverySettings
 

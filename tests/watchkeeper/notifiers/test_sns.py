@@ -10,7 +10,7 @@ from moto import mock_aws
 from tests.watchkeeper.notifiers.support import HOSTILE, SETTINGS, claimed
 from watchkeeper import aws
 from watchkeeper.deliver import Access, deliver
-from watchkeeper.model import Settlement
+from watchkeeper.messages import Settlement
 from watchkeeper.notifiers.sns import subject
 from watchkeeper.secrets import Secrets
 from watchkeeper.text import Wording
