@@ -18,7 +18,7 @@ language sql stable set search_path = '' as $$
     ),
     -- `until` it expires, or was revoked before that. Their rows stay, so nothing has to be found in the log.
     'api_tokens', (
-      select coalesce(jsonb_agg(jsonb_build_object('name', t.name, 'role', t.role, 'created_by', t.created_by,
+      select coalesce(jsonb_agg(jsonb_build_object('name', t.name, 'role', replace(t.role, 'watchkeeper_', ''), 'created_by', t.created_by,
         'since', watchkeeper.iso_utc(t.created_at), 'until', watchkeeper.iso_utc(least(t.expires_at, t.revoked_at)),
         'revoked_at', watchkeeper.iso_utc(t.revoked_at), 'last_used_at', watchkeeper.iso_utc(t.last_used_at)) order by t.name, t.created_at), '[]')
       from watchkeeper.api_tokens as t

@@ -47,8 +47,8 @@ def test_the_report_says_which_tools_had_access_and_until_when(db: Db) -> None:
     expires = made + timedelta(days=1)
     db.run("update watchkeeper.api_tokens set created_at = %s, expires_at = %s", made, expires)
     db.run("update watchkeeper.api_tokens set last_used_at = %s, revoked_at = %s where name = 'ci'", used, ended)
-    ci = ("ci", INGEST, "ann@example.org", iso(made), iso(ended), iso(ended), iso(used))
-    grafana = ("grafana", METRICS, "ann@example.org", iso(made), iso(expires), None, None)
+    ci = ("ci", "ingest", "ann@example.org", iso(made), iso(ended), iso(ended), iso(used))
+    grafana = ("grafana", "metrics", "ann@example.org", iso(made), iso(expires), None, None)
     assert tokens(db) == [ci, grafana]
     assert tokens(db, ended) == [grafana], "a token that had ended before the period gave nobody access"
     assert tokens(db, ended - timedelta(seconds=1), ended) == [ci, grafana]

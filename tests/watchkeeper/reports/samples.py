@@ -172,7 +172,7 @@ def compliance(**changes: Any) -> dict[str, Any]:
         "api_tokens": [
             {
                 "name": "ci",
-                "role": "watchkeeper_ingest",
+                "role": "ingest",
                 "since": "2026-09-01T08:00:00.000000Z",
                 "until": "2026-10-20T16:05:00.000000Z",
                 "created_by": "ada@example.org",
@@ -181,7 +181,7 @@ def compliance(**changes: Any) -> dict[str, Any]:
             },
             {
                 "name": "grafana",
-                "role": "watchkeeper_metrics",
+                "role": "metrics",
                 "since": "2026-10-02T10:00:00.000000Z",
                 "until": "2026-12-31T10:00:00.000000Z",
                 "created_by": "operator",

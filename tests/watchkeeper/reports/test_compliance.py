@@ -89,8 +89,8 @@ def test_tools_are_told_with_their_times_and_what_is_missing_in_words() -> None:
     ]
     ended = "2026-10-20 16:05:00"
     assert tools.rows == (
-        ("ci", "watchkeeper_ingest", "2026-09-01 08:00:00", ended, "ada@example.org", ended, "2026-10-20 15:59:12"),
-        ("grafana", "watchkeeper_metrics", "2026-10-02 10:00:00", "2026-12-31 10:00:00", "operator", "no", "no use noted"),
+        ("ci", "ingest", "2026-09-01 08:00:00", ended, "ada@example.org", ended, "2026-10-20 15:59:12"),
+        ("grafana", "metrics", "2026-10-02 10:00:00", "2026-12-31 10:00:00", "operator", "no", "no use noted"),
     )  # fmt: skip
     people = table(made(), "Who had access")
     assert people.rows[0] == ("ada@example.org", "admin", "before the log", "still")
