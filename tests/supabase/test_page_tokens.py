@@ -46,7 +46,9 @@ def test_the_report_says_which_tools_had_access_and_until_when(db: Db) -> None:
         db.rpc("create_api_token", name="grafana", role=METRICS, expires_in_days=1)
     expires = made + timedelta(days=1)
     db.run("update watchkeeper.api_tokens set created_at = %s, expires_at = %s", made, expires)
-    db.run("update watchkeeper.api_tokens set last_used_at = %s, revoked_at = %s where name = 'ci'", used, ended)
+    db.run(
+        "update watchkeeper.api_tokens set last_used_at = %s, revoked_at = %s where name = 'ci'", used, ended
+    )
     ci = ("ci", "ingest", "ann@example.org", iso(made), iso(ended), iso(ended), iso(used))
     grafana = ("grafana", "metrics", "ann@example.org", iso(made), iso(expires), None, None)
     assert tokens(db) == [ci, grafana]
@@ -54,7 +56,10 @@ def test_the_report_says_which_tools_had_access_and_until_when(db: Db) -> None:
     assert tokens(db, ended - timedelta(seconds=1), ended) == [ci, grafana]
     assert tokens(db, made - timedelta(days=1), made) == []
     assert tokens(db, expires, expires + timedelta(days=1)) == []
-    db.run("update watchkeeper.api_tokens set revoked_at = %s where name = 'grafana'", expires + timedelta(hours=1))
+    db.run(
+        "update watchkeeper.api_tokens set revoked_at = %s where name = 'grafana'",
+        expires + timedelta(hours=1),
+    )
     assert tokens(db)[1][4:6] == (iso(expires), iso(expires + timedelta(hours=1))), "expired before that"
 
 
