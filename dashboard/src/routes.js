@@ -24,6 +24,7 @@ export const routes = [
   { path: "/channels/heartbeats", name: "heartbeats", nav: "channels", right: "read", load: () => import("./views/heartbeats.js") },
   { path: "/audit", name: "audit", right: "audit", load: () => import("./views/audit.js") },
   { path: "/members", name: "members", right: "manage", load: () => import("./views/members.js") },
+  { path: "/members/tokens", name: "tokens", nav: "members", right: "manage", load: () => import("./views/tokens.js") },
   { path: "/system", name: "system", right: "read", load: () => import("./views/system.js") },
   { path: "/account", name: "account", load: () => import("./views/account.js") },
   { path: "/settings", name: "settings", nav: "system", right: "read", load: () => import("./views/settings.js") },

@@ -48,11 +48,13 @@ VIEWS = {
     "heartbeats": "/channels/heartbeats",
     "audit": "/audit",
     "members": "/members",
+    "tokens": "/members/tokens",
     "system": "/system",
     "account": "/account",
     "settings": "/settings",
     "route-edit": "/channels/routes?new=route",
     "plan-new": "/reports?new=report_plan",
+    "objective-new": "/uptime?new=objective",
 }
 NARROW = (
     "overview",
@@ -97,6 +99,7 @@ def furnish(site: Site) -> dict[str, str]:
     """The past, then an outage that goes on; returns what the addresses name."""
     now = datetime.now(UTC).replace(microsecond=0)
     people(site)
+    tools(site)
     delivery(site)
     for name, chain, network, kinds in TARGETS:
         saved = {
@@ -132,6 +135,16 @@ def people(site: Site) -> None:
     ):
         sign_up(site.api.url, site.api.publishable_key, f"{name}@example.org", PASSWORD)
         site.store.grant_role(f"{name}@example.org", role)
+
+
+def tools(site: Site) -> None:
+    """One that works, one that ends soon, one that was revoked."""
+    for name, role, days in (("ci", "ingest", 80), ("grafana", "metrics", 9), ("old ci", "ingest", 90)):
+        site.store.create_api_token(name, f"watchkeeper_{role}", days)
+    site.store.revoke_api_token("old ci")
+    site.db.execute(
+        "update watchkeeper.api_tokens set last_used_at = now() - interval '3 min' where name like '%ci'"
+    )
 
 
 def delivery(site: Site) -> None:

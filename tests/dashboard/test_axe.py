@@ -44,7 +44,9 @@ def furnished(running_site: Site) -> Iterator[dict[str, str]]:
     site.store.add_incident_note(incident["id"], "looking into it")
     operations = [{"benchmark_name": "ci", "operation_type": "sign", "duration_ms": n} for n in range(1, 40)]
     site.store.record_benchmarks(operations)
+    site.store.create_api_token("a tool of axe", "watchkeeper_ingest", 90)
     yield {"target": node["id"], "alert": alert, "incident": incident["id"]}
+    site.store.revoke_api_token("a tool of axe")
     site.store.delete_route("all")
     site.store.delete_channel("team chat")
     site.forget()
@@ -64,8 +66,8 @@ VIEWS = [
     "/", "/alerts", "/alerts?show=resolved", "/alerts/{alert}", "/incidents", "/incidents/new", "/incidents/{incident}",
     "/performance", "/uptime", "/reports", "/targets", "/targets/{target}", "/targets/new", "/targets/{target}/edit",
     "/channels", "/channels/routes", "/channels/oncall",
-    "/channels/silences", "/channels/heartbeats", "/audit", "/members", "/system", "/account",
-    "/settings", "/channels/routes?new=route", "/reports?new=report_plan", "/nowhere-at-all",
+    "/channels/silences", "/channels/heartbeats", "/audit", "/members", "/members/tokens", "/system", "/account",
+    "/settings", "/channels/routes?new=route", "/reports?new=report_plan", "/uptime?new=objective", "/nowhere-at-all",
 ]  # fmt: skip
 
 

@@ -40,7 +40,7 @@ def test_of_two_admins_nobody_loses_what_the_other_saved(visit: Visitors, routed
     ann.get_by_role("button", name="Save").click()
     expect(ann.get_by_role("link", name="loud")).to_be_visible()
 
-    bob.get_by_role("button", name="Save").click()
+    bob.get_by_role("button", name="Save", exact=True).click()
     conflict = bob.get_by_role("alert")
     expect(conflict).to_contain_text(f"{email_of(ann)} changed it at 20")
     expect(conflict).to_contain_text("Not as in yours: Wait for more (seconds), Remind every (seconds).")
@@ -65,12 +65,61 @@ def test_of_two_admins_nobody_loses_what_the_other_saved(visit: Visitors, routed
     bob.goto(f"/targets/{target['id']}/edit")
     bob.get_by_label("Labels").fill("env=prod")
     routed.store.save_target({**target, "labels": {"env": "test"}})
-    bob.get_by_role("button", name="Save").click()
+    bob.get_by_role("button", name="Save", exact=True).click()
     expect(conflict).to_contain_text("Not as in yours: Labels.")
     bob.get_by_role("button", name="Save mine anyway").click()
     expect(bob.get_by_text("node is saved.")).to_be_visible()
     (saved,) = routed.store.list_targets()
     assert saved["labels"] == {"env": "prod"}
+
+
+def test_nobody_deletes_what_another_changed_without_having_heard_of_it(
+    visit: Visitors, routed: Site
+) -> None:
+    visit.refused = True
+    routed.store.save_objective({"name": "core", "percent": 99.95})
+    ann, bob = visit("admin", "/uptime?objective=core"), visit("admin", "/uptime?objective=core")
+    bob.get_by_label("Window in days").wait_for()
+    ann.get_by_label("Goal in percent").fill("99.5")
+    ann.get_by_role("button", name="Save").click()
+    expect(ann.get_by_role("row").filter(has_text="core")).to_contain_text("99.5 %")
+
+    # A service level is saved as the other settings are ...
+    bob.get_by_label("Window in days").fill("7")
+    conflict = bob.get_by_role("alert")
+    expect(conflict).to_contain_text(f"{email_of(ann)} changed it at 20")
+    expect(conflict).to_contain_text("Not as in yours: Goal in percent, Window in days.")
+    # ... and deleted by who knows what it is now.
+    bob.get_by_role("button", name="Delete").click()
+    asked = bob.get_by_role("dialog")
+    asked.get_by_role("button", name="Delete").click()
+    expect(asked.get_by_role("alert")).to_contain_text(
+        f"Somebody was quicker: {email_of(ann)} changed it at 20"
+    )
+    assert {each["name"] for each in routed.store.list_objectives()} >= {"core"}
+    asked.get_by_role("button", name="Cancel").click()
+    bob.get_by_role("button", name="Load theirs, without mine").click()
+    expect(bob.get_by_label("Goal in percent")).to_have_value("99.5")
+    expect(bob.get_by_label("Window in days")).to_have_value("30")
+
+    target = routed.target("node")
+    bob.goto(f"/targets/{target['id']}")
+    bob.get_by_role("button", name="Delete").click()
+    asked.get_by_label("Type its name").fill("node")
+    routed.store.save_target({**target, "labels": {"env": "prod"}})
+    asked.get_by_role("button", name="Delete").click()
+    expect(asked.get_by_role("alert")).to_contain_text("operator changed it at 20")
+    asked.get_by_role("button", name="Delete it all the same").click()
+    expect(asked).to_have_count(0)
+    assert routed.store.list_targets() == []
+
+    bob.goto("/uptime?objective=core")
+    bob.get_by_role("button", name="Delete").click()
+    routed.store.delete_objective("core")
+    asked.get_by_role("button", name="Delete").click()
+    expect(asked.get_by_role("alert")).to_contain_text("operator deleted it at 20")
+    asked.get_by_role("button", name="Delete it all the same").click()
+    expect(bob.get_by_text("core is deleted.")).to_be_visible()
 
 
 def test_a_wrong_route_is_told_while_it_is_typed(visit: Visitors, routed: Site) -> None:

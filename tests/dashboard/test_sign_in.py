@@ -65,7 +65,7 @@ def test_who_may_not_act_finds_no_button_and_the_api_refuses(
                 expect(
                     page.get_by_role("button", name=name).or_(page.get_by_role("link", name=name))
                 ).to_have_count(0)
-        for path in ("/members", "/audit", "/incidents/new"):
+        for path in ("/members", "/members/tokens", "/audit", "/incidents/new"):
             page.goto(path)
             expect(page.get_by_text("Your role does not allow this view.")).to_be_visible()
     person = token_of(site.api.url, site.api.publishable_key, email_of(page), PASSWORD)

@@ -98,6 +98,7 @@ RPCS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "pause_target": (PEOPLE, MANAGERS),
     "delete_target": (PEOPLE, MANAGERS),
     "grant_role": (PEOPLE, MANAGERS),
+    "change_role": (PEOPLE, MANAGERS),
     "revoke_role": (PEOPLE, MANAGERS),
     "list_members": (PEOPLE, MANAGERS),
     "run_check_now": (PEOPLE, ("responder", "admin", "service_role")),
@@ -194,6 +195,7 @@ RPCS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "save_escalation",
             "save_rotation",
             "save_heartbeat",
+            "delete_setting",
             "delete_channel",
             "delete_route",
             "delete_escalation",
@@ -228,5 +230,5 @@ RPCS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 HELPERS: dict[str, tuple[str, ...]] = {
     "has_role": PEOPLE,  # the policies call it
     # One worker for several RPCs.
-    **dict.fromkeys(("list_settings", "save_setting", "delete_setting", "plan_config"), PEOPLE),
+    **dict.fromkeys(("list_settings", "save_setting", "plan_config"), PEOPLE),
 }

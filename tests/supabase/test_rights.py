@@ -280,6 +280,8 @@ def arguments(db: Db, rpc: str) -> dict[str, Any]:
         "validate_setting": {"kind": "route", "document": {"name": "another", "channels": ["chat"]}},
         "move_route": {"name": "all"},
         "get_setting": {"kind": "route", "key": "all"},
+        "delete_setting": {"kind": "route", "key": "all", "version": db.value(
+            "select watchkeeper.version_of(watchkeeper.setting_now('route', '{\"name\": \"all\"}'))")},
         "request_probe": {"target": a_target("another"), "kind": "blockchain"},
         "get_probe": {"probe_id": db.value("select id from watchkeeper.probes")},
         "settle_probe": {"probe_id": target, "result": {
@@ -287,6 +289,7 @@ def arguments(db: Db, rpc: str) -> dict[str, Any]:
             "finished_at": now.isoformat(), "outcome": "ok"}},
         "grant_role": {"email": "new@example.org", "role": "viewer"},
         "revoke_role": {"email": "old@example.org"},
+        "change_role": {"email": "new@example.org", "role": "viewer", "saw": None},
         "resolve_alert": {"alert_id": db.value("select id from system_alerts"), "note": "by hand"},
         "acknowledge_alert": {"alert_id": db.value("select id from system_alerts")},
         "get_alert": {"alert_id": db.value("select id from system_alerts")},

@@ -94,14 +94,32 @@ export function escalationFields(channels, rotations, known) {
   ];
 }
 
+/** Some of the targets. @returns {Field} */
+function group() {
+  const list = (/** @type {string} */ each) => /** @type {Field} */ ({ path: `match.${each}`, label: t.match[/** @type {"targets"} */ (each)], kind: "list" });
+  return { path: "match", label: words.reports.about, kind: "group", hint: words.reports.aboutHint, fields: [...["targets", "networks", "chains"].map(list), { path: "match.labels", label: t.match.labels, kind: "map" }] };
+}
+
+/** @param {boolean} known @returns {Field[]} */
+export function objectiveFields(known) {
+  const u = words.uptime;
+  return [
+    name(known),
+    { path: "percent", label: u.goalPercent, kind: "number", fallback: 99.9 },
+    { path: "window_days", label: u.window, kind: "whole", fallback: 30 },
+    { path: "counts_unknown", label: u.unknownTime, kind: "choice", required: true, options: [["apart", u.apart], ["down", u.asDown]] },
+    { path: "burn_alerts", label: u.burnAlerts, kind: "yes", fallback: true },
+    group(),
+  ];
+}
+
 /** A compliance report is about the whole installation. @param {string[]} channels @param {string[]} objectives @param {string} kind @param {boolean} known @returns {Field[]} */
 export function planFields(channels, objectives, kind, known) {
   const r = words.reports;
-  const list = (/** @type {string} */ each) => /** @type {Field} */ ({ path: `match.${each}`, label: t.match[/** @type {"targets"} */ (each)], kind: "list" });
   /** @type {Field[]} */
   const about = kind === "compliance" ? [] : [
     { path: "objective", label: words.uptime.objective, kind: "choice", empty: r.eachObjective, options: same(objectives) },
-    { path: "match", label: r.about, kind: "group", hint: r.aboutHint, fields: [...["targets", "networks", "chains"].map(list), { path: "match.labels", label: t.match.labels, kind: "map" }] },
+    group(),
   ];
   return [
     name(known),

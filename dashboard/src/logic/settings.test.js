@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { documentOf, draftOf } from "./form.js";
-import { beatWords, channelFields, escalationFields, heartbeatFields, hoursWords, isOver, leadsTo, manner, matchWords, newSilence, planFields, rotationFields, routeFields, silenceFields, stepWords } from "./settings.js";
+import { beatWords, channelFields, escalationFields, heartbeatFields, hoursWords, isOver, leadsTo, manner, matchWords, newSilence, objectiveFields, planFields, rotationFields, routeFields, silenceFields, stepWords } from "./settings.js";
 
 const notifiers = {
   mail: { config_schema: { type: "object", required: ["to"], properties: { to: { type: "array", items: { type: "string" } } } }, secrets: ["password"], required_secrets: ["password"] },
@@ -29,6 +29,7 @@ const kinds = [
   ["escalation", escalationFields(["chat"], ["r"], true), { name: "e", repeats: 2, steps: [{ after_s: 0, on_call: ["r"] }, { after_s: 60, channels: ["chat"] }] }],
   ["heartbeat", heartbeatFields("UTC", true), { name: "h", cron: "30 2 * * *", time_zone: "UTC", grace_s: 0, severity: "warning", labels: { a: "b" }, paused: true }],
   ["report plan", planFields(["chat"], ["core"], "sla", true), { name: "p", kind: "sla", formats: ["pdf"], channels: ["chat"], enabled: false, objective: "core", match: { labels: { env: "prod" } } }],
+  ["service level", objectiveFields(true), { name: "core", percent: 99.95, window_days: 7, counts_unknown: "down", burn_alerts: false, match: { targets: ["a, b"], labels: { env: "prod" } } }],
   ["compliance plan", planFields(["chat"], ["core"], "compliance", true), { name: "p", kind: "compliance", formats: ["pdf"] }],
   ["silence", silenceFields("UTC"), { comment: "c", kind: "maintenance", starts_at: "2026-01-05T09:00", ends_at: "2026-01-05T10:00", time_zone: "UTC", rrule: "FREQ=DAILY", match: { kinds: ["p2p"] } }],
 ];

@@ -3,6 +3,7 @@ import { html, nothing } from "lit-html";
 
 import { conflictOf, differing } from "../logic/conflict.js";
 import { words } from "../words.js";
+import { ask } from "./dialog.js";
 import { forget } from "./form.js";
 
 /** As it is stored now, with its version. @typedef {{document: any, version: string | null}} Read */
@@ -45,4 +46,29 @@ async function look(screen, form, read) {
     screen.app.complain(/** @type {any} */ (error));
   }
   screen.app.draw();
+}
+
+/**
+ * Asks, and deletes what has that version. If somebody was quicker it says so; who then says it again means what is there now.
+ * @param {Parameters<typeof ask>[0]} question  its `submit`, if any, comes first and may refuse
+ * @param {import("../app.js").App} app @param {string} kind @param {string} key @param {string | null} version
+ */
+export function askToDelete(question, app, kind, key, version) {
+  const { submit } = question;
+  /** @type {typeof question} */
+  const asked = { ...question, danger: true, submit: async (/** @type {Record<string, string>} */ given) => {
+    await submit?.(given);
+    // Deleted by somebody else meanwhile: there is nothing left to do.
+    if (version === null) return;
+    try {
+      await app.ask("delete_setting", { kind, key, version });
+    } catch (error) {
+      const text = conflictOf({ refused: /** @type {Error} */ (error).message, argument: kind });
+      if (!text) throw error;
+      ({ version } = await readSetting(app, kind, key));
+      asked.act = words.settings.removeAnyway;
+      throw new Error(`${words.form.conflict} ${text}.`);
+    }
+  } };
+  return ask(asked);
 }

@@ -4,12 +4,11 @@ import { html, nothing } from "lit-html";
 import { documentOf, draftOf } from "../logic/form.js";
 import { judgeSoon } from "../logic/live.js";
 import { words } from "../words.js";
-import { readSetting } from "./conflict.js";
-import { ask } from "./dialog.js";
+import { askToDelete, readSetting } from "./conflict.js";
 import { forget, formOf, formPanel } from "./form.js";
 import { loading } from "./states.js";
 
-/** @typedef {"channel" | "route" | "rotation" | "escalation" | "silence" | "heartbeat" | "report_plan"} What */
+/** @typedef {"channel" | "route" | "rotation" | "escalation" | "silence" | "heartbeat" | "report_plan" | "objective"} What */
 
 /**
  * @typedef {object} Kind
@@ -31,7 +30,7 @@ export function tabs(screen, here) {
     <nav class="tabs bar" aria-label=${words.settings.title}>${TABS.map((each) => html`<a href=${each === "channels" ? "/channels" : `/channels/${each}`} aria-current=${each === here ? "page" : nothing}>${words.settings.tabs[each]}</a>`)}</nav>`;
 }
 
-const WHATS = ["channel", "route", "rotation", "escalation", "silence", "heartbeat", "report_plan"];
+const WHATS = ["channel", "route", "rotation", "escalation", "silence", "heartbeat", "report_plan", "objective"];
 
 /** Whether the address asks for a form, and not for the list. @param {URLSearchParams} query */
 export const edits = (query) => ["new", ...WHATS].some((each) => query.has(each));
@@ -91,7 +90,7 @@ function form(screen, kind, known, version = null) {
   return formPanel({
     screen, name, form: state, fields, inside: kind.inside, cancel: screen.url.pathname,
     title: known ? words.settings.change[what] : words.settings.add[what],
-    beside: known && what !== "silence" ? removing(screen, what, known.name, name) : nothing,
+    beside: known && what !== "silence" ? removing(screen, what, known.name, name, state) : nothing,
     save: (document) => store(screen, kind, complete(document)),
     read: known ? () => readSetting(screen.app, what, key) : undefined,
   });
@@ -125,11 +124,11 @@ export function named(screen, what, key, called, right = "manage") {
   return screen.app.may(right) ? html`<a href=${`${screen.url.pathname}?${new URLSearchParams({ [what]: key })}`} data-row=${key}>${called}</a>` : html`<strong>${called}</strong>`;
 }
 
-/** @param {import("../screen.js").Screen} screen @param {Exclude<What, "silence">} what @param {string} name @param {string} formName */
-function removing(screen, what, name, formName) {
+/** @param {import("../screen.js").Screen} screen @param {Exclude<What, "silence">} what @param {string} name @param {string} formName @param {import("./form.js").Form} form */
+function removing(screen, what, name, formName, form) {
   const remove = async () => {
-    const sure = await ask({ title: words.settings.removeTitle(name), text: words.settings.removeText[what], act: words.settings.remove, danger: true,
-      submit: () => screen.app.ask(`delete_${what}`, { name }) });
+    const sure = await askToDelete({ title: words.settings.removeTitle(name), text: words.settings.removeText[what], act: words.settings.remove },
+      screen.app, what, name, form.version ?? null);
     if (!sure) return;
     screen.app.say(words.settings.removed(name));
     forget(screen, formName);

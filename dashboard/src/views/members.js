@@ -2,6 +2,7 @@
 import { html } from "lit-html";
 import { repeat } from "lit-html/directives/repeat.js";
 
+import { accessTabs } from "../parts/access.js";
 import { ask } from "../parts/dialog.js";
 import { empty } from "../parts/states.js";
 import { when } from "../parts/time.js";
@@ -14,7 +15,7 @@ export const view = {
   title: () => words.members.title,
   load: (app) => app.ask("list_members"),
   render: (screen) => html`
-    <div class="title"><h1>${words.members.title}</h1><button class="primary" @click=${() => grant(screen)}>${words.members.add}</button></div>
+    ${accessTabs("members", html`<button class="primary" @click=${() => grant(screen)}>${words.members.add}</button>`)}
     <dl class="facts dim">${ROLES.map((role) => html`<dt>${role}</dt><dd>${words.members.roles[role]}</dd>`)}</dl>
     ${screen.data.length ? html`<ul class="rows">${repeat(screen.data, (/** @type {any} */ each) => each.user_id, (each) => row(screen, each))}</ul>` : empty(words.members.none)}
   `,
@@ -42,7 +43,9 @@ async function grant(screen) {
       { name: "role", label: words.members.role, type: "select", value: "viewer", options: ROLES.map((role) => [role, role]) },
     ],
     act: words.members.add,
-    submit: ({ email, role }) => screen.app.ask("grant_role", { email: email.trim(), role }),
+    // Whom the list does not have has no role, as far as can be seen here.
+    submit: ({ email, role }) => screen.app.ask("change_role", {
+      email: email.trim(), role, saw: screen.data.find((/** @type {any} */ each) => each.email === email.trim().toLowerCase())?.role ?? null }),
   });
   if (given) await screen.refresh();
 }
@@ -57,7 +60,7 @@ async function change(screen, member, select) {
   }
   await screen.act(
     (data) => data.map((/** @type {any} */ each) => (each.user_id === member.user_id ? { ...each, role } : each)),
-    () => screen.app.ask("grant_role", { email: member.email, role }),
+    () => screen.app.ask("change_role", { email: member.email, role, saw: member.role }),
     words.members.changed(member.email, role),
   );
 }
@@ -68,7 +71,7 @@ async function revoke(screen, member, self) {
   if (!sure) return;
   await screen.act(
     (data) => data.filter((/** @type {any} */ each) => each.user_id !== member.user_id),
-    () => screen.app.ask("revoke_role", { email: member.email }),
+    () => screen.app.ask("change_role", { email: member.email, role: null, saw: member.role }),
     words.members.revoked(member.email),
   );
 }

@@ -41,8 +41,9 @@ function form(screen, section) {
   const title = t.sections[/** @type {"incident_settings"} */ (section)];
   const save = async (/** @type {any} */ given) => {
     await app.ask(`save_${section}`, { settings: complete(given) });
-    app.say(words.form.saved(`${t.title}, ${title}`));
     await screen.refresh();
+    // Not before the form begins anew: what is typed on hearing it would be lost.
+    app.say(words.form.saved(`${t.title}, ${title}`));
   };
   return html`<div class="spaced">${formPanel({ screen, name: section, form: state, fields, title, cancel: "", save, read: () => readSetting(app, section, null) })}</div>`;
 }

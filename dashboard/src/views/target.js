@@ -4,7 +4,7 @@ import { html, nothing } from "lit-html";
 import { duration, quantity } from "../format.js";
 import { badge } from "../parts/badge.js";
 import "../parts/chart.js";
-import { ask } from "../parts/dialog.js";
+import { askToDelete, readSetting } from "../parts/conflict.js";
 import { outside } from "../parts/link.js";
 import { empty } from "../parts/states.js";
 import { when } from "../parts/time.js";
@@ -27,15 +27,16 @@ export const view = {
     const from = new Date(to.getTime() - hours * 3_600_000);
     const names = Object.values(target.checks).flatMap((/** @type {any} */ check) =>
       Object.entries(check.values ?? {}).map(([name, value]) => ({ name, unit: /** @type {any} */ (value).unit, interval_s: check.interval_s })));
-    const [alerts, ...series] = await Promise.all([
+    const [alerts, read, ...series] = await Promise.all([
       app.ask("list_alerts", { target_id: target.id, max_rows: 20 }),
+      app.may("manage") ? readSetting(app, "target", target.id) : null,
       ...names.map(({ name, interval_s }) => app.ask("get_metric_series", {
         target_id: target.id, metric_name: name, from_time: from.toISOString(), to_time: to.toISOString(),
         // Buckets of two intervals at least, so that a gap means a missing sample.
         points: Math.max(2, Math.min(POINTS, Math.floor((hours * 3600) / (2 * interval_s)))),
       })),
     ]);
-    return { target, alerts, hours, metrics: names.map((each, n) => ({ ...each, points: series[n] })) };
+    return { target, alerts, hours, version: read?.version, metrics: names.map((each, n) => ({ ...each, points: series[n] })) };
   },
   render: (screen) => {
     const { target, alerts, metrics, hours } = screen.data;
@@ -81,17 +82,15 @@ async function runNow(screen, target) {
 
 /** @param {import("../screen.js").Screen} screen @param {any} target */
 async function remove(screen, target) {
-  const sure = await ask({
+  const sure = await askToDelete({
     title: words.target.removeTitle(target.name),
     text: words.target.removeText,
     fields: [{ name: "name", label: words.target.typeName, required: true }],
     act: words.target.remove,
-    danger: true,
     submit: async ({ name }) => {
       if (name !== target.name) throw new Error(words.target.otherName);
-      await screen.app.ask("delete_target", { target_id: target.id });
     },
-  });
+  }, screen.app, "target", target.id, screen.data.version);
   if (sure) await screen.app.open("/targets", { replace: true });
 }
 

@@ -4,10 +4,11 @@ import { repeat } from "lit-html/directives/repeat.js";
 
 import { digits, duration, percent, quantity } from "../format.js";
 import { statusOfState } from "../logic/days.js";
+import { objectiveFields } from "../logic/settings.js";
 import { badge } from "../parts/badge.js";
-import { readSetting } from "../parts/conflict.js";
 import { days, legend } from "../parts/days.js";
-import { ask } from "../parts/dialog.js";
+import { walking } from "../parts/rows.js";
+import { adding, editor, named, opened } from "../parts/settings.js";
 import { empty } from "../parts/states.js";
 import { when } from "../parts/time.js";
 import { withQuery } from "../router.js";
@@ -24,26 +25,30 @@ export const view = {
   every: () => 60,
   load: async (app, _params, query) => {
     const time_zone = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
-    const [uptime, objectives, closes] = await Promise.all([
+    const [uptime, objectives, closes, read] = await Promise.all([
       app.ask("get_uptime_summary", { days: Number(query.get("days") ?? 30), time_zone }),
       app.ask("list_objectives"),
       app.ask("list_sla_closes"),
+      opened(app, query),
     ]);
-    return { uptime, objectives, closes, time_zone };
+    return { uptime, objectives, closes, time_zone, read };
   },
   render: (screen) => {
     const { uptime, objectives, closes, time_zone } = screen.data;
     const span = screen.query.get("days") ?? "30";
+    const form = editor(screen, "manage", [{ what: "objective", fields: (_draft, known) => objectiveFields(known), start: () => ({ counts_unknown: "apart" }) }]);
+    if (form) return html`<p><a href="/uptime">${words.uptime.title}</a></p><h1>${words.uptime.objectives}</h1>${form}`;
     return html`
       <div class="title"><h1>${words.uptime.title}</h1><div class="tabs">${SPANS.map((each) => html`<a href=${withQuery(screen.url, { days: each })} aria-current=${each === span ? "page" : nothing}>${each} ${words.uptime.days}</a>`)}
         <a href="/reports">${words.uptime.reports}</a></div></div>
       ${legend()}
       ${uptime.targets.length ? html`<div class="panel">${repeat(uptime.targets, (/** @type {any} */ each) => each.target_id, (each) => service(screen, each))}</div>
         <p class="dim">${uptime.rule?.text ?? ""} ${words.uptime.zone} ${time_zone}.</p>` : empty(words.uptime.none)}
-      <section><div class="title"><h2>${words.uptime.objectives}</h2>${screen.app.may("manage") ? html`<button @click=${() => edit(screen, null)}>${words.uptime.addObjective}</button>` : nothing}</div>
+      <section><div class="title"><h2>${words.uptime.objectives}</h2>${adding(screen, "objective")}</div>
         ${objectiveTable(screen, objectives)}</section>
       <section><h2>${words.uptime.closes}</h2>${closeTable(screen, closes)}</section>`;
   },
+  shortcuts: { ...walking },
 };
 
 /** @param {import("../screen.js").Screen} screen @param {any} target */
@@ -65,64 +70,15 @@ function objectiveTable(screen, list) {
   if (!list.length) return empty(words.uptime.noObjectives);
   return html`<div class="scroll panel" tabindex="0"><table>
     <thead><tr><th>${words.uptime.objective}</th><th>${words.uptime.status}</th><th class="number">${words.uptime.goal}</th><th class="number">${words.uptime.reached}</th>
-      <th class="number">${words.uptime.left}</th><th>${words.uptime.burn}</th><td></td></tr></thead>
+      <th class="number">${words.uptime.left}</th><th>${words.uptime.burn}</th></tr></thead>
     <tbody>${list.map((each) => html`<tr>
-      <td>${each.name ?? words.uptime.allOthers} <span class="dim">${each.targets} ${words.uptime.targets}, ${each.window_days} d</span></td>
+      <td>${each.name ? named(screen, "objective", each.name, each.name) : words.uptime.allOthers} <span class="dim">${each.targets} ${words.uptime.targets}, ${each.window_days} d</span></td>
       <td>${badge(shown(each.status, screen.app.away))}</td>
       <td class="number">${percent(each.percent)}</td>
       <td class="number">${percent(each.availability_percent)}</td>
       <td class="number">${each.left_s == null ? "–" : html`${duration(Number(each.left_s))} <span class="dim">${each.left_percent == null ? "" : `${digits(Number(each.left_percent))} %`}</span>`}</td>
       <td>${WINDOWS_OF_BURN.filter((name) => name in (each.burn ?? {})).map((name) => /** @type {[string, any]} */ ([name, each.burn[name]])).map(([name, rate]) => html`<span class="dim">${name}</span> ${rate == null ? "–" : digits(Number(rate))} `)}</td>
-      <td>${screen.app.may("manage") && each.name ? html`<button @click=${() => edit(screen, each).catch((error) => screen.app.complain(error))}>${words.incident.edit}</button> <button class="danger" @click=${() => remove(screen, each)}>${words.uptime.remove}</button>` : nothing}</td>
     </tr>`)}</tbody></table></div>`;
-}
-
-/** @param {import("../screen.js").Screen} screen @param {any | null} listed */
-async function edit(screen, listed) {
-  const { document: objective, version } = listed ? await readSetting(screen.app, "objective", listed.name) : { document: null, version: null };
-  const labels = Object.entries(objective?.match?.labels ?? {}).map(([name, value]) => `${name}=${value}`).join(", ");
-  const done = await ask({
-    title: objective ? objective.name : words.uptime.addObjective,
-    fields: [
-      { name: "name", label: words.uptime.name, required: true, value: objective?.name ?? "" },
-      { name: "percent", label: words.uptime.goalPercent, type: "number", required: true, value: String(objective?.percent ?? 99.9) },
-      { name: "window_days", label: words.uptime.window, type: "number", required: true, value: String(objective?.window_days ?? 30) },
-      { name: "targets", label: words.uptime.matchTargets, value: (objective?.match?.targets ?? []).join(", "), hint: words.uptime.matchHint },
-      { name: "networks", label: words.uptime.matchNetworks, value: (objective?.match?.networks ?? []).join(", ") },
-      { name: "labels", label: words.uptime.matchLabels, value: labels, hint: "env=prod, team=core" },
-      { name: "counts_unknown", label: words.uptime.unknownTime, type: "select", value: objective?.counts_unknown ?? "apart", options: [["apart", words.uptime.apart], ["down", words.uptime.asDown]] },
-      { name: "burn_alerts", label: words.uptime.burnAlerts, type: "checkbox", value: String(objective?.burn_alerts ?? true) },
-    ],
-    act: words.save,
-    submit: (given) => screen.app.ask("save_objective", {
-      // Under another name it is another one.
-      objective: { ...objectiveOf(given), version: given.name.trim() === objective?.name ? version : null },
-    }),
-  });
-  if (done) await screen.refresh();
-}
-
-/** What the form said, as save_objective takes it. @param {Record<string, string>} given */
-export function objectiveOf(given) {
-  const list = (/** @type {string} */ text) => text.split(",").map((each) => each.trim()).filter(Boolean);
-  /** @type {Record<string, unknown>} */
-  const match = {};
-  if (list(given.targets).length) match.targets = list(given.targets);
-  if (list(given.networks).length) match.networks = list(given.networks);
-  if (list(given.labels).length) match.labels = Object.fromEntries(list(given.labels).map((each) => [each.split("=")[0].trim(), each.split("=").slice(1).join("=").trim()]));
-  return {
-    name: given.name.trim(), percent: Number(given.percent), window_days: Number(given.window_days), match,
-    counts_unknown: given.counts_unknown, burn_alerts: given.burn_alerts === "true",
-  };
-}
-
-/** @param {import("../screen.js").Screen} screen @param {any} objective */
-async function remove(screen, objective) {
-  if (!(await ask({ title: words.uptime.removeTitle(objective.name), act: words.uptime.remove, danger: true }))) return;
-  await screen.act(
-    (data) => ({ ...data, objectives: data.objectives.filter((/** @type {any} */ each) => each.name !== objective.name) }),
-    () => screen.app.ask("delete_objective", { name: objective.name }),
-  );
 }
 
 /** @param {import("../screen.js").Screen} screen @param {any[]} closes */

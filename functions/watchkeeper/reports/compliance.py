@@ -35,10 +35,21 @@ HOLDS: dict[bool | None, str] = {True: "holds", False: "does not hold", None: "n
 
 HEADINGS = {
     "members": "Who has access",
+    "had_access": "Who had access",
+    "api_tokens": "Tools that had access",
     "access": "Changes of access",
     "changes": "Changes",
     "changes.by_table": "Changes by table",
     "changes.by_actor": "Changes by person",
+}
+
+# What it means that a record does not have it.
+ABSENT = {
+    "since": "before the log",
+    "until": "still",
+    "revoked_at": "no",
+    # A token that only reads is in use where nothing may be written down.
+    "last_used_at": "no use noted",
 }
 
 Record = dict[str, Any]
@@ -158,7 +169,7 @@ def _records(heading: str, records: Sequence[Record]) -> Iterator[Block]:
             _column(name, [record.get(name) for record in records] if n else [])
             for n, name in enumerate(names)
         ],
-        [[shown(record.get(name)) for name in names] for record in records[:MOST_ROWS]],
+        [[_cell(name, record.get(name)) for name in names] for record in records[:MOST_ROWS]],
     )
 
 
@@ -171,7 +182,11 @@ def _column(name: str, values: Sequence[object]) -> Column:
 
 def _label(name: str) -> str:
     words = clean(name, 60).removesuffix("_at").replace("_", " ").capitalize()
-    return f"{words} (UTC)" if name.endswith("_at") or name == "at" else words
+    return f"{words} (UTC)" if name.endswith("_at") or name in ("at", "since", "until") else words
+
+
+def _cell(name: str, value: object) -> str:
+    return ABSENT.get(name, NOT_MEASURED) if value is None else shown(value)
 
 
 def shown(value: object) -> str:

@@ -160,6 +160,35 @@ def compliance(**changes: Any) -> dict[str, Any]:
             {"email": "ada@example.org", "role": "admin", "created_at": "2026-08-01T09:00:00+00:00"},
             {"email": "björn@example.org", "role": "auditor", "created_at": "2026-10-07T12:30:00+00:00"},
         ],
+        "had_access": [
+            {"email": "ada@example.org", "role": "admin", "since": None, "until": None},
+            {
+                "email": "björn@example.org",
+                "role": "auditor",
+                "since": "2026-10-07T12:30:00.000000Z",
+                "until": None,
+            },
+        ],
+        "api_tokens": [
+            {
+                "name": "ci",
+                "role": "ingest",
+                "since": "2026-09-01T08:00:00.000000Z",
+                "until": "2026-10-20T16:05:00.000000Z",
+                "created_by": "ada@example.org",
+                "revoked_at": "2026-10-20T16:05:00.000000Z",
+                "last_used_at": "2026-10-20T15:59:12.500000Z",
+            },
+            {
+                "name": "grafana",
+                "role": "metrics",
+                "since": "2026-10-02T10:00:00.000000Z",
+                "until": "2026-12-31T10:00:00.000000Z",
+                "created_by": "operator",
+                "revoked_at": None,
+                "last_used_at": None,
+            },
+        ],
         "access": [
             {
                 "at": "2026-10-07T12:30:00+00:00",

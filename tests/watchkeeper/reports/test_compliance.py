@@ -76,6 +76,26 @@ def test_records_are_shown_with_their_own_columns() -> None:
     assert changes.rows[0] == ("targets", "6", "30", "1")
 
 
+def test_tools_are_told_with_their_times_and_what_is_missing_in_words() -> None:
+    tools = table(made(), "Tools that had access")
+    assert [column.label for column in tools.columns] == [
+        "Name",
+        "Role",
+        "Since (UTC)",
+        "Until (UTC)",
+        "Created by",
+        "Revoked (UTC)",
+        "Last used (UTC)",
+    ]
+    ended = "2026-10-20 16:05:00"
+    assert tools.rows == (
+        ("ci", "ingest", "2026-09-01 08:00:00", ended, "ada@example.org", ended, "2026-10-20 15:59:12"),
+        ("grafana", "metrics", "2026-10-02 10:00:00", "2026-12-31 10:00:00", "operator", "no", "no use noted"),
+    )  # fmt: skip
+    people = table(made(), "Who had access")
+    assert people.rows[0] == ("ada@example.org", "admin", "before the log", "still")
+
+
 def test_very_many_records_are_counted() -> None:
     document = made(members=[{"email": f"{n}@example.org"} for n in range(1500)])
     assert len(table(document, "Who has access").rows) == 1000
@@ -121,6 +141,7 @@ def test_every_record_is_a_row_for_a_spreadsheet() -> None:
     found = {(row.section, row.id, row.measure): row.value for row in compliance.rows(samples.compliance())}
     assert found["members", "2", "email"] == "björn@example.org"
     assert found["changes.by_table", "1", "update"] == 30
+    assert found["api_tokens", "1", "revoked_at"] == "2026-10-20T16:05:00.000000Z"
     assert found["alert", "", "delivered_30_s_percent"] == 100
     assert {row.section for row in compliance.rows(samples.compliance())} >= {
         "control",
