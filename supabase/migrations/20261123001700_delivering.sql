@@ -147,6 +147,26 @@ begin
 end
 $$;
 
+-- A row of its own: settling locks alerts and then the monitor, and the sweep would lock them the other way round.
+create table watchkeeper.sweep_clock (
+  only_row boolean primary key default true check (only_row),
+  tended_at timestamptz not null default '-infinity'
+);
+alter table watchkeeper.sweep_clock enable row level security;
+insert into watchkeeper.sweep_clock default values;
+
+-- What looks at whole windows needs no more than a look a minute.
+create function watchkeeper.tend_each_minute(at timestamptz) returns void
+language plpgsql set search_path = '' as $$
+begin
+  update watchkeeper.sweep_clock as c set tended_at = at where c.tended_at <= at - interval '1 minute';
+  if found then
+    perform watchkeeper.tend_objectives(at);
+    perform watchkeeper.tend_benchmarks(at);
+  end if;
+end
+$$;
+
 create function watchkeeper.sweep(at timestamptz) returns void
 language plpgsql security definer set search_path = '' as $$
 begin
@@ -159,6 +179,9 @@ begin
     perform watchkeeper.remind(at);
     perform watchkeeper.bury_expired(at);
     perform watchkeeper.cancel_deleted(at);
+    perform watchkeeper.note_maintenance(at);
+    perform watchkeeper.tend_incidents(at);
+    perform watchkeeper.tend_each_minute(at);
   end if;
 end
 $$;
@@ -175,13 +198,13 @@ begin
 end
 $$;
 
--- Rows that go out as one message share a key: in a storm all of a channel's, else the non-critical ones of a network.
+-- Only alerts merge.
 create function watchkeeper.message_key(
   delivery watchkeeper.deliveries, alert public.system_alerts, merges boolean, waiting bigint, storm_alerts integer
 ) returns text
 language sql immutable set search_path = '' as $$
   select case
-    when not merges or delivery.event in ('acknowledge', 'test') then delivery.id::text
+    when not merges or delivery.alert_id is null or delivery.event = 'acknowledge' then delivery.id::text
     when waiting > storm_alerts then delivery.event
     when watchkeeper.severity_rank(alert.severity) < 3 and alert.metadata ->> 'network' is not null
       then delivery.event || ':' || (alert.metadata ->> 'network')
@@ -208,10 +231,10 @@ language sql set search_path = '' as $$
       select d.id, d.seq
       from watchkeeper.deliveries as d
       where d.channel_id = l.id and d.status = 'pending' and d.next_attempt_at <= at and (d.leased_until is null or d.leased_until <= at)
-        -- In order: what came before for this alert and channel goes first, however long it takes.
+        -- In order: what came before for this subject and channel goes first, however long it takes.
         and not exists (
           select from watchkeeper.deliveries as earlier
-          where earlier.alert_id = d.alert_id and earlier.channel_id = d.channel_id and earlier.seq < d.seq and earlier.status = 'pending'
+          where earlier.subject_id = d.subject_id and earlier.channel_id = d.channel_id and earlier.seq < d.seq and earlier.status = 'pending'
         )
       order by d.next_attempt_at, d.seq
       limit 500
@@ -222,7 +245,7 @@ language sql set search_path = '' as $$
   keyed as (
     select d.id, d.channel_id, r.seq,
       watchkeeper.message_key(d, a, coalesce((catalog.document #>> array['notifiers', c.kind, 'merges'])::boolean, false),
-        count(*) over (partition by d.channel_id, d.event), s.storm_alerts) as key
+        count(d.alert_id) over (partition by d.channel_id, d.event), s.storm_alerts) as key
     from ready as r
     join watchkeeper.deliveries as d on d.id = r.id
     join watchkeeper.channels as c on c.id = d.channel_id
@@ -265,31 +288,6 @@ language sql stable set search_path = '' as $$
   where c.target_id = alert.target_id and c.kind = alert.metadata ->> 'kind'
 $$;
 
--- One message: its channel, and the deliveries it settles. Secrets are references; the worker reads them.
-create function watchkeeper.message_documents(delivery_ids uuid[]) returns jsonb
-language sql stable set search_path = '' as $$
-  select coalesce(jsonb_agg(m.document order by m.seq), '[]')
-  from (
-    select min(d.seq) as seq, jsonb_build_object(
-      'lease_id', d.lease_id, 'event', min(d.event),
-      'channel', jsonb_build_object('id', c.id, 'name', c.name, 'kind', c.kind, 'config', c.config, 'secrets', c.secrets),
-      'deliveries', jsonb_agg(jsonb_build_object(
-        'id', d.id, 'dedup_key', d.dedup_key, 'attempt', d.attempts, 'why', d.why, 'created_at', d.created_at,
-        'alert', case when a.id is not null then watchkeeper.alert_document(a) || jsonb_build_object('values', watchkeeper.last_values(a)) end,
-        'thread', (
-          select t.thread from watchkeeper.deliveries as t
-          where t.alert_id = d.alert_id and t.channel_id = d.channel_id and t.thread is not null order by t.seq limit 1
-        )
-      ) order by d.seq)
-    ) as document
-    from watchkeeper.deliveries as d
-    join watchkeeper.channels as c on c.id = d.channel_id
-    left join public.system_alerts as a on a.id = d.alert_id
-    where d.id = any (delivery_ids)
-    group by d.lease_id, c.id
-  ) as m
-$$;
-
 create function watchkeeper.claim_deliveries(at timestamptz, most integer, lease_s integer) returns jsonb
 language plpgsql security definer set search_path = '' as $$
 declare
@@ -310,7 +308,7 @@ language sql volatile set search_path = '' as $$
   select least(300, 2 ^ least(attempts, 20)) * (0.5 + random())
 $$;
 
--- The trigger never arrived, so nothing about this alert follows it there; and others must hear of it.
+-- The trigger never arrived, so nothing about its subject follows it there; and others must hear of it.
 create function watchkeeper.bury(delivery watchkeeper.deliveries, error text, at timestamptz) returns void
 language plpgsql security definer set search_path = '' as $$
 declare
@@ -323,7 +321,7 @@ begin
   end if;
   if delivery.event = 'trigger' then
     update watchkeeper.deliveries as d set status = 'cancelled', settled_at = at, leased_until = null, last_error = 'its trigger was not delivered'
-    where d.alert_id = delivery.alert_id and d.channel_id = delivery.channel_id and d.seq > delivery.seq and d.status = 'pending';
+    where d.subject_id = delivery.subject_id and d.channel_id = delivery.channel_id and d.seq > delivery.seq and d.status = 'pending';
   end if;
   if delivery.event <> 'test' then
     select c.* into channel from watchkeeper.channels as c where c.id = delivery.channel_id;
@@ -337,7 +335,7 @@ $$;
 -- The alerts that their deliveries may move. Whoever settles or buries takes them first, before any delivery, and in the
 -- order in which everybody takes alerts: so nobody waits in a circle.
 create function watchkeeper.lock_channel_alerts(channel_ids uuid[]) returns void
-language plpgsql security definer set search_path = '' as $$
+language plpgsql security definer set search_path = '' set enable_seqscan = off as $$
 begin
   perform from public.system_alerts as a
   where a.status = 'firing' and a.fingerprint = any (array(select 'channel:' || c from unnest(channel_ids) as c))
@@ -421,19 +419,30 @@ declare
   settlement jsonb;
   n integer;
   settled integer := 0;
+  sent uuid[] := '{}';
 begin
   perform watchkeeper.need_json('settlements', settlements, 'array', 4000000);
   perform watchkeeper.need_between('settlements', jsonb_array_length(settlements), 0, 5000);
   for settlement, n in select e.s, e.n - 1 from jsonb_array_elements(settlements) with ordinality as e (s, n) loop
     perform watchkeeper.need_fit(format('settlements[%s]', n), settlement, watchkeeper.settlement_schema());
   end loop;
-  -- In one order, because each settlement may move the alert of its channel.
+  perform watchkeeper.lock_channel_alerts(array(
+    select distinct d.channel_id from watchkeeper.deliveries as d
+    where d.id in (select (s ->> 'delivery_id')::uuid from jsonb_array_elements(settlements) as s)));
   for settlement in
     select s from jsonb_array_elements(settlements) as s
     left join watchkeeper.deliveries as d on d.id = (s ->> 'delivery_id')::uuid order by d.channel_id, d.seq
   loop
-    settled := settled + watchkeeper.settle_one(settlement, at)::integer;
+    if watchkeeper.settle_one(settlement, at) then
+      settled := settled + 1;
+      if settlement ->> 'outcome' = 'sent' then
+        sent := sent || (settlement ->> 'delivery_id')::uuid;
+      end if;
+    end if;
   end loop;
+  insert into public.performance_benchmarks (benchmark_name, operation_type, duration_ms, recorded_at)
+  select 'watchkeeper', 'deliver', watchkeeper.elapsed_ms(d.created_at, d.settled_at), at
+  from watchkeeper.deliveries as d where d.id = any (sent) and d.event = 'trigger';
   update watchkeeper.monitor as m set last_delivery_at = greatest(m.last_delivery_at, at)
   where settled > 0 and exists (select from jsonb_array_elements(settlements) as s where s ->> 'outcome' = 'sent');
   return jsonb_build_object('settled', settled, 'stale', jsonb_array_length(settlements) - settled);

@@ -271,22 +271,13 @@ create trigger only_chained before update on watchkeeper.audit_head
 
 -- What is audited -----------------------------------------------------------------------------------------------
 
--- Kept with the member, because when an account is deleted its address is gone before we hear of it.
-alter table watchkeeper.members add column email text;
-
-create function watchkeeper.keep_email() returns trigger
-language plpgsql security definer set search_path = '' as $$
-begin
-  new.email := (select u.email from auth.users as u where u.id = new.user_id);
-  return new;
-end
-$$;
-update watchkeeper.members as m set email = u.email from auth.users as u where u.id = m.user_id;
-
-create trigger keep_email before insert or update on watchkeeper.members
-  for each row execute function watchkeeper.keep_email();
 create trigger audit after insert or update or delete on watchkeeper.members
   for each row execute function watchkeeper.audit('granted_at');
+create trigger audit after insert or update or delete on watchkeeper.access_settings
+  for each row execute function watchkeeper.audit();
+-- Being used is no change.
+create trigger audit after insert or delete or update of name, role, expires_at, revoked_at on watchkeeper.api_tokens
+  for each row execute function watchkeeper.audit('last_used_at');
 
 create trigger audit after insert or update or delete on watchkeeper.targets
   for each row execute function watchkeeper.audit('updated_at');
@@ -294,6 +285,8 @@ create trigger audit after insert or delete or update of target_id, kind, enable
   for each row execute function watchkeeper.audit('next_due_at', 'watched_since');
 create trigger audit after insert or update or delete on watchkeeper.dependencies
   for each row execute function watchkeeper.audit();
+-- A region comes by itself; who forgets it is a person.
+create trigger audit after delete on watchkeeper.regions for each row execute function watchkeeper.audit('last_tick_at');
 
 create trigger audit after insert or update or delete on watchkeeper.channels
   for each row execute function watchkeeper.audit('updated_at');
@@ -315,6 +308,8 @@ create trigger audit after insert or update or delete on watchkeeper.delivery_se
 create trigger audit after insert or delete or update of name, token_hash, period_s, cron, time_zone, grace_s, severity, labels, paused
   on watchkeeper.heartbeats for each row
   execute function watchkeeper.audit('last_event', 'last_event_at', 'started_at', 'last_duration_s', 'last_body', 'due_at');
+create trigger audit after insert or update or delete on watchkeeper.watchdog
+  for each row execute function watchkeeper.audit('url', 'silent_since');
 
 create trigger audit after insert or update or delete on public.incident_logs
   for each row execute function watchkeeper.audit('updated_at');
@@ -351,6 +346,21 @@ begin
 end
 $$;
 
+-- "No changes" would be an answer about a table, and there may be none of that name.
+create function watchkeeper.need_audited(argument text, value text) returns void
+language plpgsql stable set search_path = '' as $$
+begin
+  if not exists (select from watchkeeper.audit_log as l where l.table_name = value) then
+    perform watchkeeper.need_one_of(argument, value, array(
+      select distinct c.relname::text
+      from pg_catalog.pg_trigger as t join pg_catalog.pg_class as c on c.oid = t.tgrelid
+      where t.tgfoid = 'watchkeeper.audit()'::regprocedure
+      order by 1
+    ));
+  end if;
+end
+$$;
+
 -- Newest first; page on with before_seq.
 create function watchkeeper.list_audit_log(
   table_name text, actor text, row_key text, from_time timestamptz, to_time timestamptz, before_seq bigint, max_rows integer
@@ -360,6 +370,9 @@ begin
   perform watchkeeper.require_role('auditor');
   perform watchkeeper.need_text(given.argument, given.value, 400)
   from (values ('table_name', table_name), ('actor', actor), ('row_key', row_key)) as given (argument, value) where given.value is not null;
+  if table_name is not null then
+    perform watchkeeper.need_audited('table_name', table_name);
+  end if;
   perform watchkeeper.need_period(from_time, to_time, true);
   if before_seq is not null then
     perform watchkeeper.need_between('before_seq', before_seq, 1, 9e18);

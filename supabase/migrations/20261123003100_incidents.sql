@@ -1,33 +1,6 @@
 -- Incidents: a record that people act on and can trust afterwards. Its row says how it stands; its entries say how it
 -- came to be so, and neither is ever removed.
 
-alter table public.incident_logs
-  -- what an incident opened by policy is about: `network:<name>` or `alert:<fingerprint>`
-  add column key text,
-  -- counts the changes of the row: whoever changes it names the version he has seen
-  add column version integer not null default 1,
-  add column network text,
-  -- Addresses beside the ids: who it was stays readable when the user is gone.
-  add column created_by_email text,
-  add column updated_by_email text,
-  add column assigned_to uuid,
-  add column assigned_to_email text,
-  add column opened_by text not null default 'person',
-  add column resolves_itself boolean not null default false,
-  add column investigating_at timestamptz,
-  add column closed_at timestamptz,
-  add column postmortem text,
-  add column postmortem_updated_at timestamptz,
-  add column postmortem_updated_by_email text;
-alter table public.incident_logs
-  add constraint incident_logs_key_length check (length(key) between 1 and 400) not valid,
-  add constraint incident_logs_network_length check (length(network) <= 100) not valid,
-  add constraint incident_logs_opened_by_known check (opened_by in ('person', 'policy')) not valid,
-  add constraint incident_logs_systems_few check (cardinality(affected_systems) <= 200) not valid,
-  add constraint incident_logs_assigned_whole check ((assigned_to is null) = (assigned_to_email is null)) not valid,
-  add constraint incident_logs_postmortem_size check (octet_length(postmortem) <= 100000) not valid;
-create unique index incident_logs_one_open on public.incident_logs (key) where status in ('open', 'investigating');
-
 create table watchkeeper.incident_entries (
   id bigint generated always as identity primary key,
   incident_id uuid not null references public.incident_logs (id),
@@ -64,24 +37,6 @@ create trigger keep before update or delete or truncate on watchkeeper.incident_
 -- (incident_logs is audited since there is an audit log; which alerts were linked is in the entries.)
 create trigger audit after insert or update or delete on watchkeeper.incident_entries
   for each row execute function watchkeeper.audit();
-
--- Who resolved an alert by hand stays readable, too.
-alter table public.system_alerts add column resolved_by_email text;
-
-create or replace function watchkeeper.close_alert(fingerprint text, resolution text, at timestamptz) returns jsonb
-language plpgsql security definer set search_path = '' as $$
-declare
-  alert public.system_alerts;
-begin
-  update public.system_alerts as a
-  set status = 'resolved', resolved_at = greatest(at, a.created_at), resolved_by = watchkeeper.caller_id(),
-    resolved_by_email = (select u.email from auth.users as u where u.id = watchkeeper.caller_id()),
-    resolution = left(close_alert.resolution, 2000)
-  where a.fingerprint = close_alert.fingerprint and a.status = 'firing'
-  returning a.* into alert;
-  return case when alert.id is not null then watchkeeper.note_transition(alert, 'resolved', at) end;
-end
-$$;
 
 -- Words ---------------------------------------------------------------------------------------------------------
 
@@ -185,13 +140,27 @@ begin
 end
 $$;
 
--- The one place every change passes.
+-- Closing what was resolved changes nothing for those who were told that it is over.
 create function watchkeeper.note_incident(
   incident public.incident_logs, kind text, text text, details jsonb, at timestamptz
 ) returns void
-language sql security definer set search_path = '' as $$
+language plpgsql security definer set search_path = '' as $$
+declare
+  entry_id bigint;
+  change text := watchkeeper.entry_text(kind, text, details);
+begin
   insert into watchkeeper.incident_entries (incident_id, at, kind, actor_id, actor_email, text, details)
   values (incident.id, at, kind, watchkeeper.caller_id(), watchkeeper.actor_name(), text, details)
+  returning id into entry_id;
+  if kind = 'status' and details ->> 'to' = 'resolved' then
+    perform watchkeeper.tell_of_change(incident, 'resolve', 'entry-' || entry_id, change, at);
+  elsif kind in ('severity', 'assigned') or (kind = 'status' and details ->> 'to' <> 'closed') then
+    perform watchkeeper.tell_of_change(incident, 'update', 'entry-' || entry_id, change, at);
+  end if;
+  if incident.status in ('open', 'investigating') and kind in ('opened', 'severity', 'status') then
+    perform watchkeeper.trigger_incident(incident, change, at);
+  end if;
+end
 $$;
 
 create function watchkeeper.store_incident(incident public.incident_logs) returns public.incident_logs
@@ -316,8 +285,9 @@ $$;
 -- The messages that are about the incident.
 create function watchkeeper.deliveries_of_incident(incident_id uuid) returns setof watchkeeper.deliveries
 language sql stable set search_path = '' as $$
-  select d.* from watchkeeper.deliveries as d
-  join watchkeeper.incident_alerts as l on l.alert_id = d.alert_id
+  select d.* from watchkeeper.deliveries as d where d.subject_id = deliveries_of_incident.incident_id
+  union all
+  select d.* from watchkeeper.deliveries as d join watchkeeper.incident_alerts as l on l.alert_id = d.subject_id
   where l.incident_id = deliveries_of_incident.incident_id
 $$;
 

@@ -44,11 +44,6 @@ language sql immutable set search_path = '' as $$
   select to_char(moment at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
 $$;
 
-create function watchkeeper.utc_midnight(day date) returns timestamptz
-language sql immutable set search_path = '' as $$
-  select day::timestamp at time zone 'UTC'
-$$;
-
 -- Facts: what the tables know at a moment -----------------------------------------------------------------------
 
 create function watchkeeper.time_document(watched_s numeric, up_s numeric, down_s numeric, unknown_s numeric, maintenance_s numeric) returns jsonb
@@ -268,6 +263,7 @@ language sql immutable set search_path = '' as $$
 $$;
 
 -- The report, of facts alone -----------------------------------------------------------------------------------
+
 -- Version 1. A closed month is recomputed by the version it was closed with: whoever changes what these functions give
 -- adds a version beside them.
 
@@ -405,6 +401,12 @@ end
 $$;
 
 -- Closing months -----------------------------------------------------------------------------------------------
+
+-- The end of the newest closed month: what lies before is never written again.
+create function watchkeeper.open_since() returns timestamptz
+language sql stable security definer set search_path = '' as $$
+  select coalesce((select watchkeeper.utc_midnight((h.month + interval '1 month')::date) from watchkeeper.sla_close_head as h), '-infinity')
+$$;
 
 create function watchkeeper.close_inputs(month date, closed_at timestamptz) returns jsonb
 language sql stable set search_path = '' as $$

@@ -183,7 +183,7 @@ create function watchkeeper.save_report_plan(plan jsonb, at timestamptz) returns
 language plpgsql security definer set search_path = '' as $$
 begin
   perform watchkeeper.require_role('admin');
-  return watchkeeper.store_report_plan('plan', plan, at);
+  return watchkeeper.store_seen('report_plan', plan, at);
 end
 $$;
 
@@ -404,8 +404,8 @@ language sql stable set search_path = '' as $$
   from watchkeeper.reports as r where r.id = delivery.report_id
 $$;
 
--- As in 003120, but a report is told with its newest links.
-create or replace function watchkeeper.message_documents(delivery_ids uuid[]) returns jsonb
+-- As in 003500, but a delivery says of which walk it is, for the log of who sends it.
+create function watchkeeper.message_documents(delivery_ids uuid[]) returns jsonb
 language sql stable set search_path = '' as $$
   select coalesce(jsonb_agg(m.document order by m.seq), '[]')
   from (
@@ -413,7 +413,7 @@ language sql stable set search_path = '' as $$
       'lease_id', d.lease_id, 'event', min(d.event),
       'channel', jsonb_build_object('id', c.id, 'name', c.name, 'kind', c.kind, 'config', c.config, 'secrets', c.secrets),
       'deliveries', jsonb_agg(jsonb_build_object(
-        'id', d.id, 'dedup_key', d.dedup_key, 'attempt', d.attempts, 'why', d.why, 'created_at', d.created_at,
+        'id', d.id, 'dedup_key', d.dedup_key, 'attempt', d.attempts, 'why', d.why, 'created_at', d.created_at, 'correlation_id', d.correlation_id,
         'alert', case when a.id is not null then watchkeeper.alert_document(a) || jsonb_build_object('values', watchkeeper.last_values(a)) end,
         'incident', case when i.id is not null then watchkeeper.incident_message(i, d) end,
         'report', watchkeeper.report_message(d),
