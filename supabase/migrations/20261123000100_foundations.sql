@@ -1,4 +1,4 @@
--- Who may do what: schemas, default privileges, roles, members, and the few words every later migration speaks.
+-- What everything else stands on: schemas, default privileges, roles, who asks, and the words of a refusal.
 --
 -- `public` is the API: five tables and the RPCs. `watchkeeper` is private: never add it to the exposed schemas.
 -- An RPC is a thin `security invoker` function in `public`; the work is done by a `security definer` namesake in
@@ -27,7 +27,7 @@ grant usage on schema public to watchkeeper_ingest, watchkeeper_metrics;
 create schema watchkeeper;
 grant usage on schema watchkeeper to authenticated, service_role, watchkeeper_ingest, watchkeeper_metrics;
 
--- The words of a refusal ----------------------------------------------------------------------------------------
+-- Who asks -----------------------------------------------------------------------------------------------------
 
 -- The role the request runs as. `security definer` changes current_user but not this setting.
 create function watchkeeper.caller_role() returns text
@@ -48,6 +48,8 @@ create function watchkeeper.caller_id() returns uuid
 language sql stable set search_path = '' as $$
   select case watchkeeper.caller_role() when 'authenticated' then auth.uid() end
 $$;
+
+-- The words of a refusal ----------------------------------------------------------------------------------------
 
 -- 22023 becomes HTTP 400; PT404 and PT409 become what they say. The message starts with the argument's name.
 create function watchkeeper.refuse(argument text, problem text) returns void

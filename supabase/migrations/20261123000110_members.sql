@@ -1,3 +1,5 @@
+-- Who may do what: members and their roles, and the second factor that can be demanded of them.
+
 create table watchkeeper.members (
   user_id uuid primary key references auth.users (id) on delete cascade,
   role text not null check (role in ('admin', 'responder', 'viewer', 'auditor')),

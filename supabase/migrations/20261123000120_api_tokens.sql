@@ -1,8 +1,7 @@
 -- Tokens of external tools: each is registered by its `jti`, ends by itself, and can be revoked alone.
 --
 -- A token is a JWT for one of the two roles of tools, signed by whoever has the project's JWT secret or signing key; it is
--- not kept here, and cannot be read anywhere again. Until now a token without a jti would have been served: nothing of
--- Watchkeeper ever made one. One that somebody signed by hand stops working with this migration, and is to be made anew.
+-- not kept here, and cannot be read anywhere again. One without a jti, or with one that is not here, is refused.
 
 create table watchkeeper.api_tokens (
   -- the token's jti
@@ -72,6 +71,7 @@ begin
 end
 $$;
 
+-- All that tools may call asks is_tool or use_token.
 create function watchkeeper.require_recorder() returns void
 language plpgsql volatile set search_path = '' as $$
 begin

@@ -57,6 +57,9 @@ alter table watchkeeper.dependencies enable row level security;
 create index dependencies_of_parent on watchkeeper.dependencies (parent_id);
 
 -- In plpgsql, as all that recording an alert asks: a function in SQL with a search_path is planned at each call.
+-- Without enable_seqscan, as all that looks up, for each result or transition, the few rows of one alert or of the checks
+-- at hand. Plans are made once per session, and on tables that were empty when last analyzed they read all of the table
+-- each time: a thousand results then took quadratic time.
 create function watchkeeper.ancestors(target_id uuid) returns setof uuid
 language plpgsql stable set search_path = '' set enable_seqscan = off as $$
 begin
@@ -164,7 +167,7 @@ begin
 end
 $$;
 
--- {regions: ...}, or {} if nothing is demanded, so that such a target reads as before.
+-- {regions: ...}, or {} if nothing is demanded.
 create function watchkeeper.normal_regions(argument text, given jsonb) returns jsonb
 language plpgsql immutable set search_path = '' as $$
 begin

@@ -16,7 +16,6 @@ create table watchkeeper.runs (
   speaks_s integer check (speaks_s > 0),
   -- Whose tick claimed it; where regions agree: whose look its samples are. Null: the stack did not say.
   region text check (length(region) <= 40),
-  -- the tick that claimed it, by its id
   correlation_id text check (length(correlation_id) <= 100),
   primary key (check_id, due_at),
   check ((outcome is null) = (recorded_at is null)),
@@ -25,7 +24,6 @@ create table watchkeeper.runs (
 alter table watchkeeper.runs enable row level security;
 create index runs_claimed on watchkeeper.runs (due_at) where outcome is null;
 create index runs_oldest on watchkeeper.runs (due_at);
-
 create index runs_not_in_time on watchkeeper.runs (due_at) where missed or late;
 
 -- The monitor's own pulse, one row: a silent monitor must not look like a healthy system.
@@ -39,6 +37,8 @@ insert into watchkeeper.monitor default values;
 
 -- One walk, one name -------------------------------------------------------------------------------------------
 
+-- The tick that claimed a check gives its id to the run, the alert and the deliveries that come of it, and to every log
+-- line on the way. What comes in by another way has none.
 create function watchkeeper.correlation_id() returns text
 language sql stable set search_path = '' as $$
   select nullif(pg_catalog.current_setting('watchkeeper.correlation_id', true), '')
@@ -75,8 +75,10 @@ language sql immutable set search_path = '' as $$
   select to_timestamp(floor(extract(epoch from moment) / watchkeeper.grid_s(interval_s)) * watchkeeper.grid_s(interval_s))
 $$;
 
--- As in 006200, but what is beside the grid (just saved, asked for by somebody, from before there was one) comes to it: its
--- slot is the one that has just begun, unless that one or a newer one was claimed; then the next one is, a little early once.
+-- Moves next_due_at on and returns what falls due before `at + horizon_s`. Atomic: concurrent ticks share the slots. Those
+-- of a target that demands agreement are opened, whoever comes first, and claimed by each region in claim_votes.
+-- What is beside the grid (just saved, or asked for by somebody) comes to it: its slot is the one that has just begun,
+-- unless that one or a newer one was claimed; then the next one is, a little early once.
 create function watchkeeper.claim_slots(at timestamptz, horizon_s integer, most integer, region text) returns jsonb
 language sql security definer set search_path = '' as $$
   with due as (

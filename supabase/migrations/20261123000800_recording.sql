@@ -172,7 +172,7 @@ $$;
 -- rewrote: of what time the record of availability may have changed.
 create type watchkeeper.recording as (verdict text, transitions jsonb, rewrote tstzrange);
 
--- verdict: recorded | late | repeated | dropped. The target's row is locked by the caller.
+-- Records a slot's one result. verdict: recorded | late | repeated | dropped. The target's row is locked by the caller.
 create function watchkeeper.record_run(result jsonb, at timestamptz) returns watchkeeper.recording
 language plpgsql security definer set search_path = '' as $$
 declare
@@ -219,6 +219,7 @@ end
 $$;
 
 -- Recordings that touch one target wait for each other, in one order, so that the last rule to clear sees the others.
+-- Without enable_seqscan, for the reason that stands at watchkeeper.ancestors.
 create function watchkeeper.lock_targets(check_ids uuid[]) returns void
 language sql security definer set search_path = '' set enable_seqscan = off as $$
   select from (
@@ -249,8 +250,7 @@ language sql stable security definer set search_path = '' as $$
   )
 $$;
 
--- As in 005000, but a result may say of which walk it is. That is no part of what was measured: whatever it is, it
--- costs no result.
+-- A result may say of which walk it is. That is no part of what was measured: whatever it is, it costs no result.
 create function watchkeeper.record_check_results(results jsonb, at timestamptz) returns jsonb
 language plpgsql security definer set search_path = '' as $$
 declare

@@ -1,6 +1,7 @@
 -- History ends after a while: raw samples, runs and looks at services. Alerts and incidents stay.
 
--- History of a day that is not rolled up stays, however old it is.
+-- At most `most` rows of each table a call, oldest first, so that no call holds its locks for long; `more` says that
+-- another call would find work. Concurrent calls share it. History of a day that is not rolled up stays, however old it is.
 create function watchkeeper.prune_history(at timestamptz, keep_days integer, most integer) returns jsonb
 language plpgsql security definer set search_path = '' as $$
 declare

@@ -4,7 +4,7 @@
 create table watchkeeper.deliveries (
   id uuid primary key default gen_random_uuid(),
   seq bigint generated always as identity unique,
-  -- of these three at most one; none for a test message
+  -- null if it is about an incident or a report, or a test
   alert_id uuid references public.system_alerts (id) on delete cascade,
   channel_id uuid not null references watchkeeper.channels (id),
   event text not null check (event in ('trigger', 'escalate', 'remind', 'acknowledge', 'resolve', 'update', 'report', 'test')),
@@ -70,6 +70,7 @@ create trigger keep_correlation before insert on watchkeeper.deliveries for each
 
 -- While the parent fires the child is shown and not paged. A child that noticed first waits, a minute at most, until
 -- its parents have been looked at once more.
+-- Without enable_seqscan, for the reason that stands at watchkeeper.ancestors.
 create function watchkeeper.parent_of_trouble(alert public.system_alerts, at timestamptz) returns text
 language plpgsql stable set search_path = '' set enable_seqscan = off as $$
 begin
@@ -88,6 +89,7 @@ begin
 end
 $$;
 
+-- Without enable_seqscan, for the reason that stands at watchkeeper.ancestors.
 create function watchkeeper.recent_changes(fingerprint text, moment timestamptz) returns bigint
 language sql stable set search_path = '' set enable_seqscan = off as $$
   select count(*)
@@ -192,6 +194,7 @@ language sql set search_path = '' as $$
 $$;
 
 -- Those who were told before it rose hear that it rose, once.
+-- Without enable_seqscan, for the reason that stands at watchkeeper.ancestors.
 create function watchkeeper.tell_the_rise(alert public.system_alerts, at timestamptz) returns void
 language plpgsql set search_path = '' set enable_seqscan = off as $$
 begin
@@ -205,7 +208,8 @@ begin
 end
 $$;
 
--- Why it is held back is always the reason of today: a silence that ended where no route matches holds nothing any more.
+-- Tells the channels that have not been told yet; or notes why it must wait. That is always the reason of today: a silence
+-- that ended where no route matches holds nothing any more.
 create function watchkeeper.route_alert(alert public.system_alerts, at timestamptz) returns void
 language plpgsql set search_path = '' as $$
 declare

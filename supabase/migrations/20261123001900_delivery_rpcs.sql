@@ -366,6 +366,8 @@ begin
 end
 $$;
 
+-- Delivery settings --------------------------------------------------------------------------------------------
+
 -- What is not given stays.
 create function watchkeeper.store_delivery_settings(argument text, given jsonb) returns jsonb
 language plpgsql security definer set search_path = '' as $$

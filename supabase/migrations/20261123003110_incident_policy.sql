@@ -1,4 +1,4 @@
--- Incidents that open, grow and settle by themselves; and the duties that come round with the sweep.
+-- Incidents that open, grow and settle by themselves.
 
 create table watchkeeper.incident_settings (
   only_row boolean primary key default true check (only_row),
@@ -116,7 +116,7 @@ begin
 end
 $$;
 
--- Opening -------------------------------------------------------------------------------------------------------
+-- A budget that burns ------------------------------------------------------------------------------------------
 
 -- It says what an outage costs, not that there is another one.
 create function watchkeeper.is_burn(alert public.system_alerts) returns boolean
@@ -169,6 +169,8 @@ begin
   end loop;
 end
 $$;
+
+-- Opening -------------------------------------------------------------------------------------------------------
 
 create function watchkeeper.open_by_policy(
   settings watchkeeper.incident_settings, key text, incident_type text, title text, description text, network text, alert_ids uuid[], at timestamptz
@@ -318,7 +320,7 @@ begin
 end
 $$;
 
--- The sweep -----------------------------------------------------------------------------------------------------
+-- The API ------------------------------------------------------------------------------------------------------
 
 create function public.get_incident_settings() returns jsonb
 language sql stable set search_path = '' as 'select watchkeeper.get_incident_settings()';

@@ -1,6 +1,4 @@
--- Deliveries that are about an incident or a report, in the same outbox: what was told to whom is one ledger.
-
--- Choosing the channels -----------------------------------------------------------------------------------------
+-- Deliveries that are about an incident, in the same outbox as those about alerts: what was told to whom is one ledger.
 
 create function watchkeeper.alert_severity(incident_severity text) returns text
 language sql immutable set search_path = '' as $$
@@ -65,15 +63,4 @@ language sql set search_path = '' as $$
     select from watchkeeper.deliveries as d
     where d.subject_id = incident.id and d.channel_id = r.channel_id and d.event = 'trigger' and d.status in ('pending', 'sent')
   )
-$$;
-
--- The ledger ----------------------------------------------------------------------------------------------------
-
-create function watchkeeper.incident_message(incident public.incident_logs, delivery watchkeeper.deliveries) returns jsonb
-language sql stable set search_path = '' as $$
-  select jsonb_build_object('id', incident.id, 'title', incident.title, 'severity', incident.severity, 'status', incident.status,
-    'description', incident.description, 'affected_systems', incident.affected_systems, 'network', incident.network,
-    'assigned_to_email', incident.assigned_to_email, 'created_at', incident.created_at, 'updated_at', incident.updated_at,
-    'resolved_at', incident.resolved_at, 'resolution_notes', incident.resolution_notes, 'incident_type', incident.incident_type,
-    'change', delivery.payload -> 'change')
 $$;

@@ -2,8 +2,8 @@
 --
 -- The rule: an observation speaks from its moment until the next one, but no longer than stale_after(interval, timeout);
 -- after that the time is unknown. A paused target, or one without an enabled check, is unknown. One check speaks for the
--- target: uptime, else blockchain, else its first. What arrives more than half an hour after its moment moves nothing,
--- so that what was said about a day stays true.
+-- target: uptime, else blockchain, else its first. What arrives more than half an hour after its moment does not simply
+-- move the newest word: note_late_availability writes it where it belongs, as far as its month is open.
 
 -- One row per target ever watched; it outlives its target.
 create table watchkeeper.services (

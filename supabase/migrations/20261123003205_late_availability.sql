@@ -2,8 +2,6 @@
 -- samples and its look at a service have their own time. Alerts move by the newest evidence only, and only while it
 -- still speaks. Availability becomes what it would have been, as far as no month is closed.
 
--- Availability -------------------------------------------------------------------------------------------------------
-
 create function watchkeeper.span_end(span watchkeeper.availability_spans) returns timestamptz
 language sql immutable set search_path = '' as $$
   select coalesce(span.until_at, span.last_seen_at + make_interval(secs => span.holds_s))

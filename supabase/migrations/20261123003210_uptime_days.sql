@@ -30,8 +30,8 @@ create table watchkeeper.roll_ups (
 alter table watchkeeper.roll_ups enable row level security;
 insert into watchkeeper.roll_ups default values;
 
--- A target's runs go with it. Where they were its record, what they said is kept until their day is rolled up, or it
--- would have been watched on its last day and never looked at.
+-- Runs go with their target or their check. Where they were the target's record, what they said is kept until their day is
+-- rolled up, or it would have been watched on its last day and never looked at.
 create table watchkeeper.last_looks (
   target_id uuid not null references watchkeeper.services (target_id),
   at timestamptz not null,
@@ -44,6 +44,11 @@ create table watchkeeper.last_looks (
 alter table watchkeeper.last_looks enable row level security;
 create index last_looks_by_time on watchkeeper.last_looks (at);
 
+create function watchkeeper.utc_midnight(day date) returns timestamptz
+language sql immutable set search_path = '' as $$
+  select day::timestamp at time zone 'UTC'
+$$;
+
 -- The first day that is not rolled up; infinity while there is nothing to watch.
 create function watchkeeper.rolled_up_to() returns date
 language sql stable security definer set search_path = '' as $$
@@ -51,23 +56,7 @@ language sql stable security definer set search_path = '' as $$
     (select (min(s.watched_from) at time zone 'UTC')::date from watchkeeper.services as s), 'infinity')
 $$;
 
--- Latency -------------------------------------------------------------------------------------------------------
-
-create function watchkeeper.utc_midnight(day date) returns timestamptz
-language sql immutable set search_path = '' as $$
-  select day::timestamp at time zone 'UTC'
-$$;
-
-create function watchkeeper.latency_bucket(ms numeric) returns integer
-language sql immutable strict set search_path = '' as $$
-  select floor(ln(greatest(ms, 0.001)::double precision) / ln(1.02::double precision))::integer
-$$;
-
--- The middle of the step.
-create function watchkeeper.bucket_ms(bucket integer) returns numeric
-language sql immutable set search_path = '' as $$
-  select round((1.02::double precision ^ (bucket + 0.5))::numeric, 3)
-$$;
+-- Looks --------------------------------------------------------------------------------------------------------
 
 -- Of the check that speaks, since it does.
 create function watchkeeper.run_looks(target_ids uuid[], from_at timestamptz, to_at timestamptz)
@@ -110,6 +99,17 @@ language sql security definer set search_path = '' as $$
 $$;
 
 -- Rolling up ----------------------------------------------------------------------------------------------------
+
+create function watchkeeper.latency_bucket(ms numeric) returns integer
+language sql immutable strict set search_path = '' as $$
+  select floor(ln(greatest(ms, 0.001)::double precision) / ln(1.02::double precision))::integer
+$$;
+
+-- The middle of the step.
+create function watchkeeper.bucket_ms(bucket integer) returns numeric
+language sql immutable set search_path = '' as $$
+  select round((1.02::double precision ^ (bucket + 0.5))::numeric, 3)
+$$;
 
 create function watchkeeper.roll_up_targets(target_ids uuid[], day date, at timestamptz) returns void
 language plpgsql set search_path = '' as $$
@@ -164,7 +164,7 @@ begin
 end
 $$;
 
--- An hour after its end a day cannot change any more: what arrives later moves nothing.
+-- An hour after its end a day is rolled up; what is recorded later than that rolls it up again.
 create function watchkeeper.roll_up_days(at timestamptz, most integer) returns jsonb
 language plpgsql security definer set search_path = '' as $$
 declare

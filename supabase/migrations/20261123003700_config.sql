@@ -1,4 +1,4 @@
--- All settings of a file, in one transaction: applied, planned, exported.
+-- The file of settings: applied in one transaction, planned, exported.
 
 create function watchkeeper.setting_kinds() returns table (n integer, kind text, plural text)
 language sql immutable set search_path = '' as $$

@@ -1,5 +1,5 @@
--- What the page's forms still lacked: a save that knows what its writer had read, every draft judged as targets are,
--- routes moved in one step, the settings of which there is one; and groups that tell what is known to be critical.
+-- What the page's forms need to save: a save that knows what its writer had read, every draft judged as saving it would,
+-- routes moved in one step, and the settings of which there is one.
 
 -- Versions ------------------------------------------------------------------------------------------------------
 

@@ -1,7 +1,6 @@
--- Two things that a project may offer: a second factor, which can be demanded of everybody, and Realtime, by which pages
--- hear at once that something changed. Without either nothing is different.
+-- Realtime, where a project offers it: pages hear at once that something changed. Without it nothing is different.
 
--- Realtime --------------------------------------------------------------------------------------------------------
+-- A second factor -------------------------------------------------------------------------------------------------
 
 -- Tells pages to ask again, once a transaction: nothing of what changed is in the message, so nobody learns from it what
 -- the RPCs would not tell. That the same trouble was seen once more is no news.
