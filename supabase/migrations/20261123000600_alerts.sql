@@ -26,6 +26,8 @@ create table public.system_alerts (
   last_seen_at timestamptz not null,
   resolved_at timestamptz,
   resolved_by uuid,
+  -- Who resolved it by hand stays readable, too.
+  resolved_by_email text,
   resolution text check (length(resolution) <= 2000),
   -- the slot and the moment of the evidence that opened it
   due_at timestamptz,
@@ -33,8 +35,6 @@ create table public.system_alerts (
   -- when its channels were chosen; null while it is held back, and why
   routed_at timestamptz,
   held_by text check (length(held_by) <= 200),
-  -- Who resolved it by hand stays readable, too.
-  resolved_by_email text,
   correlation_id text default watchkeeper.correlation_id() check (length(correlation_id) <= 100),
   check (acknowledged = (acknowledged_at is not null and acknowledged_by is not null)),
   check ((status = 'resolved') = (resolved_at is not null)),

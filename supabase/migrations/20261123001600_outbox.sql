@@ -4,13 +4,19 @@
 create table watchkeeper.deliveries (
   id uuid primary key default gen_random_uuid(),
   seq bigint generated always as identity unique,
-  -- null if it is about an incident or a report, or a test
+  -- What it is about: one of these three, or none for a test message.
   alert_id uuid references public.system_alerts (id) on delete cascade,
+  incident_id uuid references public.incident_logs (id),
+  report_id uuid,
+  -- what a channel hears of in order
+  subject_id uuid generated always as (coalesce(alert_id, incident_id, report_id)) stored,
   channel_id uuid not null references watchkeeper.channels (id),
   event text not null check (event in ('trigger', 'escalate', 'remind', 'acknowledge', 'resolve', 'update', 'report', 'test')),
   -- the same for every attempt: a receiver that keeps it sees each event once
   dedup_key text not null unique,
   why text not null check (length(why) <= 200),
+  -- what only this message says: of an incident {change}, of a report what it is
+  payload jsonb check (pg_column_size(payload) <= 100000),
   status text not null default 'pending' check (status in ('pending', 'sent', 'dead', 'cancelled')),
   attempts integer not null default 0,
   next_attempt_at timestamptz not null,
@@ -20,16 +26,10 @@ create table watchkeeper.deliveries (
   last_attempt_at timestamptz,
   settled_at timestamptz,
   provider_id text check (length(provider_id) <= 500),
-  -- what the notifier needs to thread the later messages of this alert under this one
+  -- what the notifier needs to thread the later messages of its subject under this one
   thread jsonb check (pg_column_size(thread) <= 4000),
   last_error text check (length(last_error) <= 500),
   created_at timestamptz not null,
-  incident_id uuid references public.incident_logs (id),
-  report_id uuid,
-  -- what only this message says: of an incident {change}, of a report what it is
-  payload jsonb check (pg_column_size(payload) <= 100000),
-  -- what a channel hears of in order
-  subject_id uuid generated always as (coalesce(alert_id, incident_id, report_id)) stored,
   correlation_id text check (length(correlation_id) <= 100),
   check ((status = 'pending') = (settled_at is null)),
   constraint deliveries_one_subject check (num_nonnulls(alert_id, incident_id, report_id) <= 1)

@@ -1,7 +1,5 @@
 -- Realtime, where a project offers it: pages hear at once that something changed. Without it nothing is different.
 
--- A second factor -------------------------------------------------------------------------------------------------
-
 -- Tells pages to ask again, once a transaction: nothing of what changed is in the message, so nobody learns from it what
 -- the RPCs would not tell. That the same trouble was seen once more is no news.
 create function watchkeeper.broadcast_change() returns trigger
