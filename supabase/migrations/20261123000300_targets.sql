@@ -10,9 +10,12 @@ create table watchkeeper.targets (
   labels jsonb not null default '{}' check (jsonb_typeof(labels) = 'object'),
   paused boolean not null default false,
   created_at timestamptz not null default now(),
-  updated_at timestamptz not null default now()
+  updated_at timestamptz not null default now(),
+  -- {agree, names}; without names it is all regions that tick
+  regions jsonb check (jsonb_typeof(regions) = 'object')
 );
 alter table watchkeeper.targets enable row level security;
+create index targets_by_agreement on watchkeeper.targets (id) where regions is not null;
 
 -- One row per check: what the user set, and when it is due.
 create table watchkeeper.checks (
@@ -54,8 +57,11 @@ alter table watchkeeper.dependencies enable row level security;
 create index dependencies_of_parent on watchkeeper.dependencies (parent_id);
 
 -- In plpgsql, as all that recording an alert asks: a function in SQL with a search_path is planned at each call.
+-- Without enable_seqscan, as all that looks up, for each result or transition, the few rows of one alert or of the checks
+-- at hand. Plans are made once per session, and on tables that were empty when last analyzed they read all of the table
+-- each time: a thousand results then took quadratic time.
 create function watchkeeper.ancestors(target_id uuid) returns setof uuid
-language plpgsql stable set search_path = '' as $$
+language plpgsql stable set search_path = '' set enable_seqscan = off as $$
 begin
   return query with recursive up as (
     select d.parent_id from watchkeeper.dependencies as d where d.target_id = ancestors.target_id
@@ -161,6 +167,26 @@ begin
 end
 $$;
 
+-- {regions: ...}, or {} if nothing is demanded.
+create function watchkeeper.normal_regions(argument text, given jsonb) returns jsonb
+language plpgsql immutable set search_path = '' as $$
+begin
+  if jsonb_typeof(given) is distinct from 'object' then
+    return '{}';
+  end if;
+  perform watchkeeper.refuse(format('%s.names[%s]', argument, e.n - 1), format('%s is there twice', e.name))
+  from (
+    select w.name, w.n, row_number() over (partition by w.name order by w.n) as nth
+    from jsonb_array_elements_text(coalesce(nullif(given -> 'names', 'null'), '[]')) with ordinality as w (name, n)
+  ) as e
+  where e.nth > 1;
+  if (given ->> 'agree')::numeric > jsonb_array_length(nullif(given -> 'names', 'null')) then
+    perform watchkeeper.refuse(argument || '.agree', format('must not be more than the %s names (is %s)', jsonb_array_length(given -> 'names'), given ->> 'agree'));
+  end if;
+  return jsonb_build_object('regions', jsonb_strip_nulls(given || jsonb_build_object('agree', (given ->> 'agree')::numeric::integer)));
+end
+$$;
+
 -- The target with its defaults filled in, or a refusal that names the wrong part.
 create function watchkeeper.normal_target(argument text, given jsonb, catalog jsonb) returns jsonb
 language plpgsql immutable set search_path = '' as $$
@@ -172,7 +198,9 @@ declare
     "endpoint": {"type": ["string", "null"]}, "settings": {"type": ["object", "null"]},
     "labels": {"type": ["object", "null"], "additionalProperties": {"type": "string", "maxLength": 200}},
     "depends_on": {"type": ["array", "null"], "maxItems": 20, "items": {"type": "string", "minLength": 1, "maxLength": 100}},
-    "checks": {"type": ["object", "null"]}}}';
+    "checks": {"type": ["object", "null"]}, "regions": {"type": ["object", "null"], "additionalProperties": false, "required": ["agree"], "properties": {
+      "agree": {"type": "integer", "minimum": 1, "maximum": 9},
+      "names": {"type": ["array", "null"], "minItems": 1, "maxItems": 9, "items": {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,39}$"}}}}}}';
   chain text := given ->> 'chain';
   family jsonb;
   kinds jsonb;
@@ -221,7 +249,8 @@ begin
     'endpoint', given -> 'endpoint', 'settings', coalesce(nullif(given -> 'settings', 'null'), '{}'),
     'labels', coalesce(nullif(given -> 'labels', 'null'), '{}'), 'checks', checks,
     'depends_on', (select coalesce(jsonb_agg(distinct d order by d), '[]')
-      from jsonb_array_elements_text(coalesce(nullif(given -> 'depends_on', 'null'), '[]')) as d));
+      from jsonb_array_elements_text(coalesce(nullif(given -> 'depends_on', 'null'), '[]')) as d))
+    || watchkeeper.normal_regions(argument || '.regions', given -> 'regions');
 end
 $$;
 
@@ -239,6 +268,7 @@ language sql stable security definer set search_path = '' as $$
         'enabled', c.enabled, 'params', c.params)), '{}')
       from watchkeeper.checks as c where c.target_id = target.id
     ))
+    || case when target.regions is null then '{}' else jsonb_build_object('regions', target.regions) end
 $$;
 
 create function watchkeeper.target_of(target_id uuid, argument text default 'target_id') returns watchkeeper.targets

@@ -19,6 +19,8 @@ create index system_health_metrics_series
   on public.system_health_metrics (target_id, metric_name, recorded_at desc);
 create index system_health_metrics_by_name on public.system_health_metrics (metric_name, recorded_at desc);
 
+create index system_health_metrics_oldest on public.system_health_metrics (recorded_at);
+
 -- Kept current in the recording transaction, so that nobody scans history to know what is now.
 -- `known` turns false when the source's newest result did not give the value; the value and its age stay.
 create table watchkeeper.latest_values (

@@ -26,6 +26,8 @@ create table public.system_alerts (
   last_seen_at timestamptz not null,
   resolved_at timestamptz,
   resolved_by uuid,
+  -- Who resolved it by hand stays readable, too.
+  resolved_by_email text,
   resolution text check (length(resolution) <= 2000),
   -- the slot and the moment of the evidence that opened it
   due_at timestamptz,
@@ -33,6 +35,7 @@ create table public.system_alerts (
   -- when its channels were chosen; null while it is held back, and why
   routed_at timestamptz,
   held_by text check (length(held_by) <= 200),
+  correlation_id text default watchkeeper.correlation_id() check (length(correlation_id) <= 100),
   check (acknowledged = (acknowledged_at is not null and acknowledged_by is not null)),
   check ((status = 'resolved') = (resolved_at is not null)),
   check (first_seen_at <= last_seen_at)
@@ -44,6 +47,9 @@ create policy "members read alerts" on public.system_alerts
 create unique index system_alerts_one_firing on public.system_alerts (fingerprint) where status = 'firing';
 create index system_alerts_newest on public.system_alerts (created_at desc, id desc);
 create index system_alerts_of_target on public.system_alerts (target_id, created_at desc);
+
+create index system_alerts_of_fingerprint on public.system_alerts (fingerprint, created_at desc);
+create index system_alerts_held on public.system_alerts (created_at) where status = 'firing' and routed_at is null;
 
 create table watchkeeper.rule_states (
   check_id uuid not null references watchkeeper.checks (id) on delete cascade,
@@ -70,11 +76,21 @@ create index alert_transitions_of_alert on watchkeeper.alert_transitions (alert_
 
 -- The one place every transition passes. Returns what the caller reports.
 create function watchkeeper.note_transition(alert public.system_alerts, transition text, at timestamptz) returns jsonb
-language sql security definer set search_path = '' as $$
-  insert into watchkeeper.alert_transitions (alert_id, transition, severity, at)
-  values (alert.id, transition, alert.severity, at)
-  returning jsonb_build_object('alert_id', alert.id, 'target', alert.source, 'alert_type', alert.alert_type,
-    'severity', alert.severity, 'transition', note_transition.transition)
+language plpgsql security definer set search_path = '' as $$
+begin
+  insert into watchkeeper.alert_transitions (alert_id, transition, severity, at) values (alert.id, transition, alert.severity, at);
+  if transition = 'fired' then
+    perform watchkeeper.note_flapping(alert, at);
+    perform watchkeeper.route_alert(alert, at);
+  elsif transition = 'escalated' then
+    perform watchkeeper.route_alert(alert, at);
+  else
+    delete from watchkeeper.ladders as l where l.alert_id = alert.id;
+    perform watchkeeper.tell_the_told(alert, case transition when 'acknowledged' then 'acknowledge' else 'resolve' end, transition, at);
+  end if;
+  return jsonb_build_object('alert_id', alert.id, 'target', alert.source, 'alert_type', alert.alert_type,
+    'severity', alert.severity, 'transition', transition);
+end
 $$;
 
 -- Opens the alert of a fingerprint, or joins the one already firing. Returns the transition, null if there was none.
@@ -123,7 +139,9 @@ declare
   alert public.system_alerts;
 begin
   update public.system_alerts as a
-  set status = 'resolved', resolved_at = greatest(at, a.created_at), resolved_by = watchkeeper.caller_id(), resolution = left(close_alert.resolution, 2000)
+  set status = 'resolved', resolved_at = greatest(at, a.created_at), resolved_by = watchkeeper.caller_id(),
+    resolved_by_email = (select u.email from auth.users as u where u.id = watchkeeper.caller_id()),
+    resolution = left(close_alert.resolution, 2000)
   where a.fingerprint = close_alert.fingerprint and a.status = 'firing'
   returning a.* into alert;
   return case when alert.id is not null then watchkeeper.note_transition(alert, 'resolved', at) end;
@@ -320,9 +338,7 @@ declare
   metric_id uuid;
   fingerprint text := 'metric:' || metric_name_param;
 begin
-  if watchkeeper.caller_role() <> 'watchkeeper_ingest' then
-    perform watchkeeper.require_role('admin');
-  end if;
+  perform watchkeeper.require_recorder();
   perform watchkeeper.need_text('metric_name_param', metric_name_param, 100);
   perform watchkeeper.need_finite('metric_value_param', metric_value_param);
   if metric_unit_param is not null then

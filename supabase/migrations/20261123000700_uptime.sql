@@ -17,3 +17,4 @@ create policy "members read uptime" on public.uptime_checks
   for select to authenticated using ((select watchkeeper.has_role('viewer')));
 create index uptime_checks_of_target on public.uptime_checks (target_id, checked_at desc);
 create index uptime_checks_of_service on public.uptime_checks (service_name, checked_at desc);
+create index uptime_checks_oldest on public.uptime_checks (checked_at);

@@ -3,7 +3,13 @@
 create function watchkeeper.save_checks(target_id uuid, checks jsonb, at timestamptz) returns void
 language plpgsql security definer set search_path = '' as $$
 #variable_conflict use_column
+declare
+  spoke text := (select s.speaker from watchkeeper.services as s where s.target_id = save_checks.target_id);
+  speaks text;
 begin
+  if not checks ? spoke then
+    perform watchkeeper.keep_looks(save_checks.target_id, at);  -- its runs go with it
+  end if;
   delete from watchkeeper.checks as c where c.target_id = save_checks.target_id and not checks ? c.kind;
   insert into watchkeeper.checks as c (target_id, kind, enabled, interval_s, timeout_s, params, next_due_at, watched_since)
   select save_checks.target_id, e.kind, (e.given ->> 'enabled')::boolean, (e.given ->> 'interval_s')::numeric::integer,
@@ -17,6 +23,14 @@ begin
     watched_since = case when c.enabled <> excluded.enabled then at else c.watched_since end;
   delete from watchkeeper.rule_states as r using watchkeeper.checks as c
   where c.id = r.check_id and c.target_id = save_checks.target_id and not c.enabled;
+  speaks := watchkeeper.availability_kind(save_checks.target_id);
+  if speaks is distinct from spoke then
+    perform watchkeeper.keep_looks(save_checks.target_id, at);
+    update watchkeeper.services as s set speaker = speaks, speaks_since = at where s.target_id = save_checks.target_id;
+  end if;
+  if speaks is null then
+    perform watchkeeper.end_availability(save_checks.target_id, at);
+  end if;
 end
 $$;
 
@@ -36,7 +50,8 @@ begin
   end if;
   update watchkeeper.targets as t
   set name = document ->> 'name', chain = document ->> 'chain', network = document ->> 'network',
-    endpoint = document ->> 'endpoint', settings = document -> 'settings', labels = document -> 'labels', updated_at = at
+    endpoint = document ->> 'endpoint', settings = document -> 'settings', labels = document -> 'labels', regions = document -> 'regions',
+    updated_at = at
   where t.id = target.id
   returning t.* into target;
   perform watchkeeper.save_checks(target.id, document -> 'checks', at);
@@ -77,9 +92,10 @@ declare
 begin
   perform watchkeeper.require_role('admin');
   perform watchkeeper.need_json('target', target, 'object', 100000);
-  document := watchkeeper.normal_target('target', target - 'paused', watchkeeper.catalog_document());
-  -- Dependencies are one graph: two people must not close a cycle from both ends.
+  document := watchkeeper.normal_target('target', target - 'paused' - 'version', watchkeeper.catalog_document());
+  -- Dependencies are one graph: two people must not close a cycle from both ends. All who save targets wait here.
   lock table watchkeeper.dependencies in share row exclusive mode;
+  perform watchkeeper.need_version('target', 'target', target);
   stored := watchkeeper.store_target(document, at);
   perform watchkeeper.store_dependencies('target', document);
   return watchkeeper.target_document(stored);
@@ -90,6 +106,9 @@ create function watchkeeper.drop_target(target_id uuid, at timestamptz) returns 
 language plpgsql security definer set search_path = '' as $$
 begin
   perform watchkeeper.target_of(target_id);
+  perform watchkeeper.end_availability(target_id, at);
+  update watchkeeper.services as s set watched_until = greatest(s.watched_from, at) where s.target_id = drop_target.target_id;
+  perform watchkeeper.keep_looks(target_id, at);
   delete from watchkeeper.checks as c where c.target_id = drop_target.target_id;
   perform watchkeeper.close_orphaned_alerts(target_id, 'the target was deleted', at);
   delete from watchkeeper.targets as t where t.id = drop_target.target_id;

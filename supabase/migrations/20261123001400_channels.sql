@@ -127,6 +127,12 @@ language sql stable set search_path = '' as $$
   )
 $$;
 
+-- The moment at which the nth shift begins, at its local hour on the days the clocks change, too.
+create function watchkeeper.handover(rotation watchkeeper.rotations, shift integer) returns timestamptz
+language sql stable set search_path = '' as $$
+  select (rotation.starts_at + make_interval(days => shift * rotation.shift_days)) at time zone rotation.time_zone
+$$;
+
 create function watchkeeper.on_call(rotation watchkeeper.rotations, at timestamptz) returns text
 language sql stable set search_path = '' as $$
   select coalesce(
@@ -136,11 +142,15 @@ language sql stable set search_path = '' as $$
       order by o.starts_at desc limit 1
     ),
     (
-      select rotation.people[1 + mod(mod(s.shift, cardinality(rotation.people)) + cardinality(rotation.people), cardinality(rotation.people))]
+      select rotation.people[1 + mod(mod(n.shift, cardinality(rotation.people)) + cardinality(rotation.people), cardinality(rotation.people))]
       from (
-        -- In local time, so that a hand-over stays at its hour on the days the clocks change.
-        select floor(extract(epoch from (at at time zone rotation.time_zone) - rotation.starts_at) / (rotation.shift_days * 86400))::integer as shift
+        select floor(extract(epoch from (at at time zone rotation.time_zone) - rotation.starts_at) / (rotation.shift_days * 86400))::integer as near
       ) as s
+      -- Local time goes back once a year, and nobody is on call again for half an hour because of it.
+      cross join lateral (
+        select case when watchkeeper.handover(rotation, s.near) > at then s.near - 1
+          when watchkeeper.handover(rotation, s.near + 1) <= at then s.near + 1 else s.near end as shift
+      ) as n
     )
   )
 $$;

@@ -1,19 +1,22 @@
 -- The duty to notify is a row, written in the transaction that changed the alert. Whoever got the trigger gets the
 -- acknowledgement and the resolve, in order; a row waits until a worker says sent, and every attempt is counted.
 
-create index system_alerts_of_fingerprint on public.system_alerts (fingerprint, created_at desc);
-create index system_alerts_held on public.system_alerts (created_at) where status = 'firing' and routed_at is null;
-
 create table watchkeeper.deliveries (
   id uuid primary key default gen_random_uuid(),
   seq bigint generated always as identity unique,
-  -- null for a test message
+  -- What it is about: one of these three, or none for a test message.
   alert_id uuid references public.system_alerts (id) on delete cascade,
+  incident_id uuid references public.incident_logs (id),
+  report_id uuid,
+  -- what a channel hears of in order
+  subject_id uuid generated always as (coalesce(alert_id, incident_id, report_id)) stored,
   channel_id uuid not null references watchkeeper.channels (id),
-  event text not null check (event in ('trigger', 'escalate', 'remind', 'acknowledge', 'resolve', 'test')),
+  event text not null check (event in ('trigger', 'escalate', 'remind', 'acknowledge', 'resolve', 'update', 'report', 'test')),
   -- the same for every attempt: a receiver that keeps it sees each event once
   dedup_key text not null unique,
   why text not null check (length(why) <= 200),
+  -- what only this message says: of an incident {change}, of a report what it is
+  payload jsonb check (pg_column_size(payload) <= 100000),
   status text not null default 'pending' check (status in ('pending', 'sent', 'dead', 'cancelled')),
   attempts integer not null default 0,
   next_attempt_at timestamptz not null,
@@ -23,17 +26,22 @@ create table watchkeeper.deliveries (
   last_attempt_at timestamptz,
   settled_at timestamptz,
   provider_id text check (length(provider_id) <= 500),
-  -- what the notifier needs to thread the later messages of this alert under this one
+  -- what the notifier needs to thread the later messages of its subject under this one
   thread jsonb check (pg_column_size(thread) <= 4000),
   last_error text check (length(last_error) <= 500),
   created_at timestamptz not null,
-  check ((status = 'pending') = (settled_at is null))
+  correlation_id text check (length(correlation_id) <= 100),
+  check ((status = 'pending') = (settled_at is null)),
+  constraint deliveries_one_subject check (num_nonnulls(alert_id, incident_id, report_id) <= 1)
 );
 alter table watchkeeper.deliveries enable row level security;
 create index deliveries_pending on watchkeeper.deliveries (channel_id, next_attempt_at, seq) where status = 'pending';
 create index deliveries_of_alert on watchkeeper.deliveries (alert_id, channel_id, seq);
 create index deliveries_of_channel on watchkeeper.deliveries (channel_id, seq desc);
 create index deliveries_recent_attempts on watchkeeper.deliveries (channel_id, last_attempt_at);
+create index deliveries_of_subject on watchkeeper.deliveries (subject_id, channel_id, seq);
+create index deliveries_of_incident on watchkeeper.deliveries (incident_id) where incident_id is not null;
+create index deliveries_of_report on watchkeeper.deliveries (report_id) where report_id is not null;
 
 -- One per alert that has an escalation policy; acknowledging or resolving stops it.
 create table watchkeeper.ladders (
@@ -48,12 +56,23 @@ alter table watchkeeper.ladders enable row level security;
 create index ladders_due on watchkeeper.ladders (next_at);
 create index ladders_of_escalation on watchkeeper.ladders (escalation_id);
 
+-- What a person or the clock makes of an alert later (a reminder, an acknowledgement) belongs to the walk that opened it.
+create function watchkeeper.keep_delivery_correlation() returns trigger
+language plpgsql set search_path = '' as $$
+begin
+  new.correlation_id := coalesce(watchkeeper.correlation_id(), (select a.correlation_id from public.system_alerts as a where a.id = new.alert_id));
+  return new;
+end
+$$;
+create trigger keep_correlation before insert on watchkeeper.deliveries for each row execute function watchkeeper.keep_delivery_correlation();
+
 -- Holding back --------------------------------------------------------------------------------------------------
 
 -- While the parent fires the child is shown and not paged. A child that noticed first waits, a minute at most, until
 -- its parents have been looked at once more.
+-- Without enable_seqscan, for the reason that stands at watchkeeper.ancestors.
 create function watchkeeper.parent_of_trouble(alert public.system_alerts, at timestamptz) returns text
-language plpgsql stable set search_path = '' as $$
+language plpgsql stable set search_path = '' set enable_seqscan = off as $$
 begin
   return (select reason from (
     select 1 as n, 'parent: ' || a.source || ' is failing' as reason
@@ -70,8 +89,9 @@ begin
 end
 $$;
 
+-- Without enable_seqscan, for the reason that stands at watchkeeper.ancestors.
 create function watchkeeper.recent_changes(fingerprint text, moment timestamptz) returns bigint
-language sql stable set search_path = '' as $$
+language sql stable set search_path = '' set enable_seqscan = off as $$
   select count(*)
   from watchkeeper.delivery_settings as s
   join public.system_alerts as a on a.fingerprint = recent_changes.fingerprint
@@ -174,8 +194,9 @@ language sql set search_path = '' as $$
 $$;
 
 -- Those who were told before it rose hear that it rose, once.
+-- Without enable_seqscan, for the reason that stands at watchkeeper.ancestors.
 create function watchkeeper.tell_the_rise(alert public.system_alerts, at timestamptz) returns void
-language plpgsql set search_path = '' as $$
+language plpgsql set search_path = '' set enable_seqscan = off as $$
 begin
   perform watchkeeper.enqueue(alert, d.channel_id, 'escalate', 'escalate-' || t.id, 'follows the trigger', 0, tell_the_rise.at)
   from (
@@ -187,7 +208,8 @@ begin
 end
 $$;
 
--- Tells the channels that have not been told yet; or notes why it must wait.
+-- Tells the channels that have not been told yet; or notes why it must wait. That is always the reason of today: a silence
+-- that ended where no route matches holds nothing any more.
 create function watchkeeper.route_alert(alert public.system_alerts, at timestamptz) returns void
 language plpgsql set search_path = '' as $$
 declare
@@ -219,25 +241,7 @@ begin
   end loop;
   update public.system_alerts as a
   set routed_at = case when routed then coalesce(a.routed_at, at) end, held_by = case when not routed then 'no route matches' end
-  where a.id = alert.id and ((a.routed_at is null) = routed or (a.held_by is null) <> routed);
-end
-$$;
-
-create or replace function watchkeeper.note_transition(alert public.system_alerts, transition text, at timestamptz) returns jsonb
-language plpgsql security definer set search_path = '' as $$
-begin
-  insert into watchkeeper.alert_transitions (alert_id, transition, severity, at) values (alert.id, transition, alert.severity, at);
-  if transition = 'fired' then
-    perform watchkeeper.note_flapping(alert, at);
-    perform watchkeeper.route_alert(alert, at);
-  elsif transition = 'escalated' then
-    perform watchkeeper.route_alert(alert, at);
-  else
-    delete from watchkeeper.ladders as l where l.alert_id = alert.id;
-    perform watchkeeper.tell_the_told(alert, case transition when 'acknowledged' then 'acknowledge' else 'resolve' end, transition, at);
-  end if;
-  return jsonb_build_object('alert_id', alert.id, 'target', alert.source, 'alert_type', alert.alert_type,
-    'severity', alert.severity, 'transition', transition);
+  where a.id = alert.id and ((a.routed_at is null) = routed or a.held_by is distinct from case when not routed then 'no route matches' end);
 end
 $$;
 

@@ -126,6 +126,7 @@ language plpgsql security definer set search_path = '' as $$
 declare
   heartbeat watchkeeper.heartbeats;
 begin
+  perform watchkeeper.use_token('watchkeeper_ingest');
   perform watchkeeper.need_text('token', token, 200);
   perform watchkeeper.need_one_of('event', event, array['success', 'start', 'fail']);
   select h.* into heartbeat from watchkeeper.heartbeats as h

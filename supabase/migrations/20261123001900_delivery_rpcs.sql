@@ -365,3 +365,24 @@ begin
   return watchkeeper.heartbeat_document(heartbeat) || case when token is null then '{}' else jsonb_build_object('token', token) end;
 end
 $$;
+
+-- Delivery settings --------------------------------------------------------------------------------------------
+
+-- What is not given stays.
+create function watchkeeper.store_delivery_settings(argument text, given jsonb) returns jsonb
+language plpgsql security definer set search_path = '' as $$
+declare
+  stored watchkeeper.delivery_settings;
+begin
+  perform watchkeeper.need_shape(argument, given, '{"type": "object", "additionalProperties": false, "properties": {
+    "storm_alerts": {"type": "integer", "minimum": 2, "maximum": 1000}, "flapping_changes": {"type": "integer", "minimum": 3, "maximum": 1000},
+    "flapping_window_s": {"type": "integer", "minimum": 60, "maximum": 86400}, "dead_after_s": {"type": "integer", "minimum": 60, "maximum": 1209600}}}');
+  update watchkeeper.delivery_settings as s
+  set storm_alerts = coalesce((given ->> 'storm_alerts')::numeric::integer, s.storm_alerts),
+    flapping_changes = coalesce((given ->> 'flapping_changes')::numeric::integer, s.flapping_changes),
+    flapping_window_s = coalesce((given ->> 'flapping_window_s')::numeric::integer, s.flapping_window_s),
+    dead_after_s = coalesce((given ->> 'dead_after_s')::numeric::integer, s.dead_after_s)
+  returning s.* into stored;
+  return to_jsonb(stored) - 'only_row';
+end
+$$;

@@ -28,9 +28,12 @@ $$;
 
 create function watchkeeper.delivery_document(delivery watchkeeper.deliveries) returns jsonb
 language sql stable security definer set search_path = '' as $$
-  select to_jsonb(delivery) - 'lease_id' - 'thread' || jsonb_build_object('channel', c.name, 'kind', c.kind,
-    'alert_type', a.alert_type, 'severity', a.severity, 'source', a.source)
-  from watchkeeper.channels as c left join public.system_alerts as a on a.id = delivery.alert_id
+  select to_jsonb(delivery) - 'lease_id' - 'thread' - 'subject_id' || jsonb_build_object('channel', c.name, 'kind', c.kind,
+    'alert_type', a.alert_type, 'severity', coalesce(a.severity, i.severity),
+    'source', coalesce(a.source, i.title, delivery.payload ->> 'title'))
+  from watchkeeper.channels as c
+  left join public.system_alerts as a on a.id = delivery.alert_id
+  left join public.incident_logs as i on i.id = delivery.incident_id
   where c.id = delivery.channel_id
 $$;
 
@@ -102,28 +105,17 @@ create function watchkeeper.save_setting(kind text, given jsonb, at timestamptz)
 language plpgsql security definer set search_path = '' as $$
 begin
   perform watchkeeper.require_role('admin');
-  return watchkeeper.store_setting(kind, kind, given, at);
+  return watchkeeper.store_seen(kind, given, at);
 end
 $$;
 
--- `kind` is the singular word that the refusals begin with, too.
-create function watchkeeper.store_setting(kind text, argument text, given jsonb, at timestamptz) returns jsonb
-language sql security definer set search_path = '' as $$
-  select case kind
-    when 'channel' then watchkeeper.channel_document(watchkeeper.store_channel(argument, given, at))
-    when 'rotation' then watchkeeper.rotation_document(watchkeeper.store_rotation(argument, given))
-    when 'escalation' then watchkeeper.escalation_document(watchkeeper.store_escalation(argument, given))
-    when 'route' then watchkeeper.store_route(argument, given)
-    when 'silence' then watchkeeper.silence_document(watchkeeper.store_silence(argument, given))
-    when 'heartbeat' then watchkeeper.store_heartbeat(argument, given, at)
-  end
-$$;
-
+-- Deleting waits for who saves, and the other way round: a save cannot bring back what it has just seen.
 create function watchkeeper.delete_setting(kind text, name text, at timestamptz) returns void
 language plpgsql security definer set search_path = '' as $$
 begin
   perform watchkeeper.require_role('admin');
   perform watchkeeper.need_text('name', name, 100);
+  perform watchkeeper.lock_settings();
   case kind
     when 'channel' then perform watchkeeper.drop_channel(name, at); return;
     when 'escalation' then perform watchkeeper.drop_escalation(name, at); return;
@@ -167,6 +159,7 @@ create function watchkeeper.end_silence(silence_id uuid, at timestamptz) returns
 language plpgsql security definer set search_path = '' as $$
 begin
   perform watchkeeper.require_role('admin', 'responder');
+  perform watchkeeper.note_last_maintenance(silence_id, at);
   delete from watchkeeper.silences as s where s.id = silence_id;
   if not found then
     perform watchkeeper.not_found('silence_id', 'silence', silence_id::text);
@@ -178,7 +171,7 @@ create function watchkeeper.save_silence(silence jsonb) returns jsonb
 language plpgsql security definer set search_path = '' as $$
 begin
   perform watchkeeper.require_role('admin', 'responder');
-  return watchkeeper.silence_document(watchkeeper.store_silence('silence', silence));
+  return watchkeeper.store_seen('silence', silence, now());
 end
 $$;
 
@@ -223,11 +216,14 @@ declare
   old watchkeeper.deliveries;
   again watchkeeper.deliveries;
   alert public.system_alerts;
+  incident public.incident_logs;
 begin
   perform watchkeeper.require_role('admin', 'responder');
-  -- The alert first, as everywhere.
+  -- The subject first, as everywhere.
   select a.* into alert from public.system_alerts as a
   where a.id = (select d.alert_id from watchkeeper.deliveries as d where d.id = delivery_id) for no key update;
+  select i.* into incident from public.incident_logs as i
+  where i.id = (select d.incident_id from watchkeeper.deliveries as d where d.id = delivery_id) for no key update;
   select d.* into old from watchkeeper.deliveries as d where d.id = delivery_id for no key update;
   if old.id is null then
     perform watchkeeper.not_found('delivery_id', 'delivery', delivery_id::text);
@@ -244,12 +240,15 @@ begin
   elsif old.status = 'sent' then
     raise sqlstate 'PT409' using message = 'delivery_id: it was sent already';
   else
-    insert into watchkeeper.deliveries as d (alert_id, channel_id, event, dedup_key, why, next_attempt_at, created_at)
-    values (old.alert_id, old.channel_id, old.event, old.dedup_key || ':again-' || extract(epoch from at), 'tried again by hand', at, at)
+    insert into watchkeeper.deliveries as d (alert_id, incident_id, report_id, payload, channel_id, event, dedup_key, why, next_attempt_at, created_at)
+    values (old.alert_id, old.incident_id, old.report_id, old.payload, old.channel_id, old.event, old.dedup_key || ':again-' || extract(epoch from at), 'tried again by hand', at, at)
     returning d.* into again;
     -- Whoever is told gets the end.
     if old.event = 'trigger' and alert.status = 'resolved' then
       perform watchkeeper.enqueue(alert, old.channel_id, 'resolve', 'resolved:again-' || extract(epoch from at), 'follows the trigger', 0, at);
+    elsif old.event = 'trigger' and incident.status in ('resolved', 'closed') then
+      perform watchkeeper.enqueue_incident(incident, old.channel_id, 'resolve', 'resolve:again-' || extract(epoch from at),
+        'follows the trigger', incident.resolution_notes, at);
     end if;
   end if;
   return watchkeeper.delivery_document(again);
@@ -258,20 +257,17 @@ $$;
 
 create function watchkeeper.save_delivery_settings(settings jsonb) returns jsonb
 language plpgsql security definer set search_path = '' as $$
-declare
-  stored watchkeeper.delivery_settings;
 begin
   perform watchkeeper.require_role('admin');
-  perform watchkeeper.need_shape('settings', settings, '{"type": "object", "additionalProperties": false, "properties": {
-    "storm_alerts": {"type": "integer", "minimum": 2, "maximum": 1000}, "flapping_changes": {"type": "integer", "minimum": 3, "maximum": 1000},
-    "flapping_window_s": {"type": "integer", "minimum": 60, "maximum": 86400}, "dead_after_s": {"type": "integer", "minimum": 60, "maximum": 1209600}}}');
-  update watchkeeper.delivery_settings as s
-  set storm_alerts = coalesce((settings ->> 'storm_alerts')::numeric::integer, s.storm_alerts),
-    flapping_changes = coalesce((settings ->> 'flapping_changes')::numeric::integer, s.flapping_changes),
-    flapping_window_s = coalesce((settings ->> 'flapping_window_s')::numeric::integer, s.flapping_window_s),
-    dead_after_s = coalesce((settings ->> 'dead_after_s')::numeric::integer, s.dead_after_s)
-  returning s.* into stored;
-  return to_jsonb(stored) - 'only_row';
+  return watchkeeper.store_seen('delivery_settings', settings, now());
+end
+$$;
+
+create function watchkeeper.get_delivery_settings() returns jsonb
+language plpgsql stable security definer set search_path = '' as $$
+begin
+  perform watchkeeper.require_role('viewer');
+  return (select to_jsonb(s) - 'only_row' from watchkeeper.delivery_settings as s);
 end
 $$;
 
@@ -330,6 +326,9 @@ language sql set search_path = '' as 'select watchkeeper.retry_delivery(delivery
 create function public.save_delivery_settings(settings jsonb) returns jsonb
 language sql set search_path = '' as 'select watchkeeper.save_delivery_settings(settings)';
 
+create function public.get_delivery_settings() returns jsonb
+language sql stable set search_path = '' as 'select watchkeeper.get_delivery_settings()';
+
 grant execute on function
   watchkeeper.list_channels(timestamptz), watchkeeper.list_deliveries(uuid, text, text, bigint, integer),
   watchkeeper.list_settings(text, timestamptz), watchkeeper.who_is_on_call(text, timestamptz),
@@ -337,7 +336,8 @@ grant execute on function
   watchkeeper.preview_silence(jsonb, timestamptz), watchkeeper.end_silence(uuid, timestamptz),
   watchkeeper.save_override(text, text, timestamptz, timestamptz),
   watchkeeper.delete_setting(text, text, timestamptz), watchkeeper.send_test(text, timestamptz),
-  watchkeeper.retry_delivery(uuid, timestamptz), watchkeeper.save_delivery_settings(jsonb)
+  watchkeeper.retry_delivery(uuid, timestamptz), watchkeeper.save_delivery_settings(jsonb),
+  watchkeeper.get_delivery_settings()
 to authenticated, service_role;
 
 grant execute on function
@@ -348,5 +348,6 @@ grant execute on function
   public.save_silence(jsonb), public.preview_silence(jsonb), public.end_silence(uuid),
   public.save_override(text, text, timestamptz, timestamptz), public.delete_channel(text), public.delete_route(text),
   public.delete_escalation(text), public.delete_rotation(text), public.delete_heartbeat(text), public.send_test(text),
-  public.retry_delivery(uuid), public.save_delivery_settings(jsonb)
+  public.retry_delivery(uuid), public.save_delivery_settings(jsonb),
+  public.get_delivery_settings()
 to authenticated, service_role;

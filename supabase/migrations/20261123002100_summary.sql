@@ -91,14 +91,14 @@ language sql stable set search_path = '' as $$
 $$;
 
 -- The monitor itself: a tick is due every minute, so two and a half minutes without one is blindness.
-create function watchkeeper.monitoring(at timestamptz) returns jsonb
+create function watchkeeper.pulse(at timestamptz) returns jsonb
 language sql stable set search_path = '' as $$
   select jsonb_build_object(
     'status', case when p.last_tick_at is not null and p.blind_since is null and p.overdue = 0 then 'ok' else 'unknown' end,
     'last_tick_at', p.last_tick_at, 'last_run_at', p.last_run_at, 'last_delivery_at', p.last_delivery_at,
-    'blind_since', p.blind_since, 'checks', p.checks, 'checks_overdue', p.overdue)
+    'blind_since', p.blind_since, 'checks', p.checks, 'checks_overdue', p.overdue, 'missed_24h', p.missed, 'late_24h', p.late)
   from (
-    select m.last_tick_at, m.last_delivery_at, c.*,
+    select m.last_tick_at, m.last_delivery_at, c.*, r.*,
       case
         when m.last_tick_at is null or m.last_tick_at < at - interval '150 seconds' then coalesce(m.last_tick_at, c.watched_since)
         when c.checks > 0 and c.overdue = c.checks then c.last_seen_at
@@ -114,7 +114,17 @@ language sql stable set search_path = '' as $$
       left join watchkeeper.check_states as newest on newest.check_id = k.id
       where k.enabled and not t.paused
     ) as c
+    cross join (
+      select count(*) filter (where x.missed) as missed, count(*) filter (where x.late) as late
+      from watchkeeper.runs as x where (x.missed or x.late) and x.due_at > at - interval '24 hours' and x.due_at <= at
+    ) as r
   ) as p
+$$;
+
+create function watchkeeper.monitoring(at timestamptz) returns jsonb
+language sql stable set search_path = '' as $$
+  select watchkeeper.pulse(monitoring.at)
+    || jsonb_build_object('watchdog', watchkeeper.watchdog_state(), 'regions', watchkeeper.region_documents(monitoring.at))
 $$;
 
 -- Does anybody hear of it? An alert that no route sends anywhere, or a message that waits, is itself worth a warning.
@@ -145,14 +155,17 @@ language sql stable set search_path = '' as $$
   with statuses as (
     select s.*, t.name, t.labels, t.created_at,
       (select max(l.observed_at) from watchkeeper.latest_values as l where l.check_id = s.check_id) as observed_at,
-      not s.stale and exists (select from watchkeeper.latest_values as l where l.check_id = s.check_id and l.known) as known
+      not s.stale and exists (select from watchkeeper.latest_values as l where l.check_id = s.check_id and l.known) as known,
+      exists (select from unnest(checks) as o where o.target_id = s.target_id and o.status = 'critical') as target_critical
     from unnest(checks) as s join watchkeeper.targets as t on t.id = s.target_id
     where s.kind = wanted_kind and s.status <> 'paused'
   ),
   shown as (
-    -- A silent source tells nothing of the chain, whatever we know of its endpoint.
+    -- A silent source tells nothing of the chain: what it would have told is unknown. That its silence is known to be
+    -- critical, by this check or by another of its target, is said beside it.
     select *, case when known then status else 'unknown' end as shown_status,
-      coalesce(reason, case when not known then 'no value is known' end) as shown_reason
+      case when known or status = 'critical' then reason
+        else coalesce(reason, 'no value is known') || case when target_critical then '; the target is critical' else '' end end as shown_reason
     from statuses
   ),
   chosen as (
@@ -160,12 +173,13 @@ language sql stable set search_path = '' as $$
   ),
   worst as (
     select shown_status, case when count(*) over () > 1 then name || ': ' else '' end || shown_reason as reason
-    from shown order by watchkeeper.status_rank(shown_status) desc, created_at limit 1
+    from shown order by watchkeeper.status_rank(shown_status) desc, watchkeeper.status_rank(status) desc, created_at limit 1
   )
   select jsonb_build_object(
     'status', coalesce((select w.shown_status from worst as w), 'unknown'),
     'reason', case when exists (select from worst) then (select w.reason from worst as w)
       else format('no target has the check %s', wanted_kind) end,
+    'firing', (select watchkeeper.worst_status(array_agg(f.status)) from statuses as f where f.status in ('critical', 'warning')),
     'target', (select c.name from chosen as c),
     'targets', (select count(*) from shown),
     'observed_at', (select c.observed_at from chosen as c),
@@ -183,7 +197,8 @@ create function watchkeeper.uptime_summary(checks watchkeeper.check_status[]) re
 language sql stable set search_path = '' as $$
   select jsonb_build_object(
     'status', coalesce(watchkeeper.worst_status(array_agg(u.status)), 'unknown'),
-    'reason', case when count(*) = 0 then 'no target has the check uptime' end,
+    'reason', case when count(*) = 0 then 'no target has the check uptime' else
+      (array_agg(case when u.reason is not null then u.name || ': ' || u.reason end order by watchkeeper.status_rank(u.status) desc, u.created_at, u.name))[1] end,
     'observed_at', max(u.last_run_at),
     'stale', coalesce(bool_or(u.state = 'unknown'), true),
     'services', count(*),
@@ -191,9 +206,10 @@ language sql stable set search_path = '' as $$
     'down', count(*) filter (where u.state = 'down'),
     'unknown', count(*) filter (where u.state = 'unknown'))
   from (
-    select s.status, newest.last_run_at,
+    select s.status, s.reason, t.name, t.created_at, newest.last_run_at,
       case when s.stale or newest.outcome = 'unknown' or last_look.is_up is null then 'unknown' when last_look.is_up then 'up' else 'down' end as state
     from unnest(checks) as s
+    join watchkeeper.targets as t on t.id = s.target_id
     left join watchkeeper.check_states as newest on newest.check_id = s.check_id
     left join lateral (
       select k.is_up from public.uptime_checks as k where k.target_id = s.target_id order by k.checked_at desc limit 1
@@ -202,7 +218,39 @@ language sql stable set search_path = '' as $$
   ) as u
 $$;
 
-create function watchkeeper.get_system_health_summary(at timestamptz) returns jsonb
+-- {target: {region: {outcome, at, reason, response_ms}}} of the targets that demand agreement. A region sees the worst of
+-- what it saw last with the target's checks; one that is quiet, or has not looked for long, sees nothing.
+create function watchkeeper.region_looks(at timestamptz) returns jsonb
+language sql stable security definer set search_path = '' as $$
+  with looks as (
+    select t.id, w.name, v.finished_at, v.response_ms,
+      case when watchkeeper.is_quiet(w.last_tick_at, at) or v.due_at is null or v.due_at < at - watchkeeper.stale_after(c.interval_s, c.timeout_s)
+        then 'unknown' else v.outcome end as outcome,
+      case when watchkeeper.is_quiet(w.last_tick_at, at) then 'no tick: ' || watchkeeper.ago(w.last_tick_at, at)
+        when v.due_at is null or v.due_at < at - watchkeeper.stale_after(c.interval_s, c.timeout_s) then c.kind || ': no look: ' || watchkeeper.ago(v.finished_at, at)
+        else c.kind || ': ' || v.reason end as reason
+    from watchkeeper.targets as t
+    join watchkeeper.checks as c on c.target_id = t.id and c.enabled
+    cross join lateral watchkeeper.wanted_regions(t.regions) as w
+    left join lateral (
+      select x.* from watchkeeper.votes as x
+      where x.check_id = c.id and x.region = w.name and x.recorded_at is not null order by x.due_at desc limit 1
+    ) as v on true
+    where t.regions is not null
+  ),
+  worst as (
+    select distinct on (l.id, l.name) l.id, l.name, l.outcome, l.reason, l.response_ms, max(l.finished_at) over (partition by l.id, l.name) as seen_at
+    from looks as l
+    order by l.id, l.name, array_position(array['fail', 'unknown', 'ok'], l.outcome), l.response_ms desc nulls last
+  )
+  select coalesce(jsonb_object_agg(e.id, e.regions), '{}')
+  from (
+    select x.id, jsonb_object_agg(x.name, jsonb_build_object('outcome', x.outcome, 'at', x.seen_at, 'reason', x.reason, 'response_ms', x.response_ms)) as regions
+    from worst as x group by x.id
+  ) as e
+$$;
+
+create function watchkeeper.health_summary(at timestamptz) returns jsonb
 language plpgsql stable security definer set search_path = '' as $$
 declare
   checks watchkeeper.check_status[];
@@ -212,7 +260,7 @@ declare
   verdicts jsonb;
   verdict jsonb;
 begin
-  if watchkeeper.caller_role() <> 'watchkeeper_metrics' then
+  if not watchkeeper.is_tool('watchkeeper_metrics') then
     perform watchkeeper.require_role('viewer');
   end if;
   checks := array(select s from watchkeeper.check_statuses(at) as s);
@@ -278,7 +326,32 @@ begin
 end
 $$;
 
-create function watchkeeper.list_targets(at timestamptz) returns jsonb
+-- Which region sees what; and all is not well while one of them is quiet.
+create function watchkeeper.get_system_health_summary(at timestamptz) returns jsonb
+language plpgsql stable security definer set search_path = '' as $$
+declare
+  summary jsonb := watchkeeper.health_summary(at);
+  looks jsonb;
+  quiet text;
+begin
+  if exists (select from watchkeeper.targets as t where t.regions is not null) then
+    looks := watchkeeper.region_looks(at);
+    summary := jsonb_set(summary, '{targets}', (
+      select coalesce(jsonb_agg(case when looks ? (e.target ->> 'id') then e.target || jsonb_build_object('regions', looks -> (e.target ->> 'id'))
+        else e.target end order by e.n), '[]')
+      from jsonb_array_elements(summary -> 'targets') with ordinality as e (target, n)
+    ));
+  end if;
+  select string_agg(format('region %s is quiet: no tick since %s', r.name, watchkeeper.ago(r.last_tick_at, at)), '; ' order by r.name) into quiet
+  from watchkeeper.regions as r where watchkeeper.is_quiet(r.last_tick_at, at);
+  if quiet is not null and summary ->> 'status' = 'ok' then
+    summary := summary || jsonb_build_object('status', 'warning', 'reason', quiet);
+  end if;
+  return summary;
+end
+$$;
+
+create function watchkeeper.target_list(at timestamptz) returns jsonb
 language plpgsql stable security definer set search_path = '' as $$
 declare
   checks watchkeeper.check_status[];
@@ -311,6 +384,25 @@ begin
     join watchkeeper.target_statuses(checks) as s on s.target_id = t.id
     left join checks_of as c on c.target_id = t.id
   );
+end
+$$;
+
+-- Where agreement is demanded: `regions`, as it was saved, and `looks`, what each of them sees.
+create function watchkeeper.list_targets(at timestamptz) returns jsonb
+language plpgsql stable security definer set search_path = '' as $$
+declare
+  list jsonb := watchkeeper.target_list(at);
+  looks jsonb;
+begin
+  if exists (select from watchkeeper.targets as t where t.regions is not null) then
+    looks := watchkeeper.region_looks(at);
+    list := (
+      select jsonb_agg(case when t.regions is null then e.target
+        else e.target || jsonb_build_object('regions', t.regions, 'looks', coalesce(looks -> (e.target ->> 'id'), '{}')) end order by e.n)
+      from jsonb_array_elements(list) with ordinality as e (target, n) join watchkeeper.targets as t on t.id = (e.target ->> 'id')::uuid
+    );
+  end if;
+  return list;
 end
 $$;
 

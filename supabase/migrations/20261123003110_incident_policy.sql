@@ -1,4 +1,4 @@
--- Incidents that open, grow and settle by themselves; and the duties that come round with the sweep.
+-- Incidents that open, grow and settle by themselves.
 
 create table watchkeeper.incident_settings (
   only_row boolean primary key default true check (only_row),
@@ -42,7 +42,7 @@ create function watchkeeper.save_incident_settings(settings jsonb) returns jsonb
 language plpgsql security definer set search_path = '' as $$
 begin
   perform watchkeeper.require_role('admin');
-  return watchkeeper.store_incident_settings('settings', settings);
+  return watchkeeper.store_seen('incident_settings', settings, now());
 end
 $$;
 
@@ -64,42 +64,6 @@ begin
   return coalesce(alert.held_by, 'no route matches') = 'no route matches'
     and watchkeeper.matches(match, alert)
     and watchkeeper.reason_to_hold(alert, at) is null;
-end
-$$;
-
--- Why it is held back is always the reason of today: a silence that ended where no route matches holds nothing any more.
-create or replace function watchkeeper.route_alert(alert public.system_alerts, at timestamptz) returns void
-language plpgsql set search_path = '' as $$
-declare
-  reason text := watchkeeper.reason_to_hold(alert, at);
-  routing watchkeeper.routing;
-  routed boolean := false;
-begin
-  if reason is not null then
-    -- Not routed any more: what it rose to is told when it may go.
-    update public.system_alerts as a set held_by = reason, routed_at = null
-    where a.id = alert.id and (a.held_by is distinct from reason or a.routed_at is not null);
-    return;
-  end if;
-  perform watchkeeper.tell_the_rise(alert, at);
-  for routing in select r.* from watchkeeper.routings(alert, at) as r loop
-    routed := true;
-    if routing.channel_id is not null and not watchkeeper.told(alert.id, routing.channel_id) then
-      perform watchkeeper.enqueue(alert, routing.channel_id, 'trigger', 'trigger', routing.why, routing.group_wait_s, at);
-    end if;
-    if routing.escalation_id is not null then
-      insert into watchkeeper.ladders (alert_id, escalation_id, next_at)
-      select alert.id, e.id, at + make_interval(secs => (e.steps -> 0 ->> 'after_s')::integer)
-      from watchkeeper.escalations as e where e.id = routing.escalation_id and not alert.acknowledged
-      -- The same one is climbed once, however often the alert rises; after its end another may follow.
-      on conflict (alert_id) do update
-      set escalation_id = excluded.escalation_id, step = 0, round = 0, next_at = excluded.next_at
-      where ladders.next_at = 'infinity' and ladders.escalation_id <> excluded.escalation_id;
-    end if;
-  end loop;
-  update public.system_alerts as a
-  set routed_at = case when routed then coalesce(a.routed_at, at) end, held_by = case when not routed then 'no route matches' end
-  where a.id = alert.id and ((a.routed_at is null) = routed or a.held_by is distinct from case when not routed then 'no route matches' end);
 end
 $$;
 
@@ -147,6 +111,60 @@ begin
     );
     if cardinality(joining) > 0 then
       perform watchkeeper.link_alerts(incident, joining, at);
+    end if;
+  end loop;
+end
+$$;
+
+-- A budget that burns ------------------------------------------------------------------------------------------
+
+-- It says what an outage costs, not that there is another one.
+create function watchkeeper.is_burn(alert public.system_alerts) returns boolean
+language sql immutable set search_path = '' as $$
+  select alert.alert_type = 'error_budget_burn' and alert.fingerprint like 'objective:%'
+$$;
+
+-- Does it burn for a target of which an open incident tells? Then it belongs there, now or, while somebody changes that
+-- incident, at the next sweep.
+create function watchkeeper.join_burn(alert public.system_alerts, at timestamptz) returns boolean
+language plpgsql set search_path = '' as $$
+declare
+  its_id uuid;
+  incident public.incident_logs;
+begin
+  select i.id into its_id
+  from watchkeeper.objectives as o
+  join watchkeeper.services as s on watchkeeper.fits(o.match, s)
+  join public.system_alerts as a on a.target_id = s.target_id
+  join watchkeeper.incident_alerts as l on l.alert_id = a.id
+  join public.incident_logs as i on i.id = l.incident_id and i.status in ('open', 'investigating')
+  where alert.fingerprint = 'objective:' || o.id
+  order by i.created_at, i.id limit 1;
+  if its_id is null then
+    return false;
+  end if;
+  select i.* into incident from public.incident_logs as i
+  where i.id = its_id and i.status in ('open', 'investigating') for no key update skip locked;
+  if incident.id is not null then
+    perform watchkeeper.link_alerts(incident, array[alert.id], at);
+  end if;
+  return true;
+end
+$$;
+
+create function watchkeeper.join_burns(settings watchkeeper.incident_settings, at timestamptz) returns void
+language plpgsql set search_path = '' as $$
+declare
+  alert public.system_alerts;
+begin
+  for alert in
+    select a.* from public.system_alerts as a
+    where a.status = 'firing' and watchkeeper.is_burn(a) and watchkeeper.severity_rank(a.severity) >= 3
+      and not exists (select from watchkeeper.incident_alerts as l where l.alert_id = a.id)
+    order by a.created_at, a.id
+  loop
+    if watchkeeper.counts_for_incidents(alert, settings.match, at) then
+      perform watchkeeper.join_burn(alert, at);
     end if;
   end loop;
 end
@@ -228,8 +246,10 @@ begin
     select (c.alert).* from candidates as c
     where watchkeeper.critical_since(c.alert) <= at - make_interval(secs => settings.critical_unacknowledged_s)
       and watchkeeper.counts_for_incidents(c.alert, settings.match, at)
-    order by (c.alert).created_at, (c.alert).id
+    -- Causes before what they cost.
+    order by watchkeeper.is_burn(c.alert), (c.alert).created_at, (c.alert).id
   loop
+    continue when watchkeeper.is_burn(alert) and watchkeeper.join_burn(alert, at);
     perform watchkeeper.open_by_policy(settings, 'alert:' || alert.fingerprint, 'unacknowledged',
       format('%s: %s', alert.source, watchkeeper.markdown_line(alert.message, 120)),
       format('A critical alert was not acknowledged within %s s.', settings.critical_unacknowledged_s),
@@ -240,7 +260,8 @@ $$;
 
 -- Settling ------------------------------------------------------------------------------------------------------
 
--- When the last of an incident's alerts is over it says so, once each time; what opened by policy may end with it.
+-- When the last of an incident's alerts is over it says so, once each time; what opened by policy may end with it. A
+-- budget goes on burning for hours after the outage is over, and keeps no incident open that tells of the outage.
 create function watchkeeper.settle_incidents(at timestamptz) returns void
 language plpgsql set search_path = '' as $$
 declare
@@ -253,11 +274,18 @@ begin
     where i.status in ('open', 'investigating') and exists (select from watchkeeper.incident_alerts as l where l.incident_id = i.id)
     order by i.id for no key update skip locked
   loop
-    select count(*) as alerts, bool_and(a.status = 'resolved') as resolved, max(a.resolved_at) as last_at,
-      max(greatest(l.linked_at, a.resolved_at)) as since,
-      (array_agg(a.source || ' ' || a.alert_type order by a.resolved_at desc, a.id))[1] as last
+    with linked as (
+      select a as alert, l.linked_at, watchkeeper.is_burn(a) as burns
+      from watchkeeper.incident_alerts as l join public.system_alerts as a on a.id = l.alert_id where l.incident_id = incident.id
+    ),
+    telling as (
+      select (x.alert).*, x.linked_at from linked as x where not x.burns or not exists (select from linked as other where not other.burns)
+    )
+    select count(*) as alerts, bool_and(t.status = 'resolved') as resolved, max(t.resolved_at) as last_at,
+      max(greatest(t.linked_at, t.resolved_at)) as since,
+      (array_agg(t.source || ' ' || t.alert_type order by t.resolved_at desc, t.id))[1] as last
     into over
-    from watchkeeper.incident_alerts as l join public.system_alerts as a on a.id = l.alert_id where l.incident_id = incident.id;
+    from telling as t;
     continue when not over.resolved or exists (
       select from watchkeeper.incident_entries as e where e.incident_id = incident.id and e.kind = 'settled' and e.at >= over.since
     );
@@ -280,6 +308,7 @@ begin
   select s.* into settings from watchkeeper.incident_settings as s;
   if settings.enabled then
     perform watchkeeper.join_incidents(settings, at);
+    perform watchkeeper.join_burns(settings, at);
     if settings.network_targets is not null then
       perform watchkeeper.open_for_networks(settings, at);
     end if;
@@ -291,54 +320,7 @@ begin
 end
 $$;
 
--- The sweep -----------------------------------------------------------------------------------------------------
-
--- A row of its own: settling locks alerts and then the monitor, and the sweep would lock them the other way round.
-create table watchkeeper.sweep_clock (
-  only_row boolean primary key default true check (only_row),
-  tended_at timestamptz not null default '-infinity'
-);
-alter table watchkeeper.sweep_clock enable row level security;
-insert into watchkeeper.sweep_clock default values;
-
--- Each is filled in by the migration that owns its subject.
-create function watchkeeper.note_maintenance(at timestamptz) returns void
-language sql set search_path = '' as '';
-create function watchkeeper.tend_objectives(at timestamptz) returns void
-language sql set search_path = '' as '';
-create function watchkeeper.tend_benchmarks(at timestamptz) returns void
-language sql set search_path = '' as '';
-
--- What looks at whole windows needs no more than a look a minute.
-create function watchkeeper.tend_each_minute(at timestamptz) returns void
-language plpgsql set search_path = '' as $$
-begin
-  update watchkeeper.sweep_clock as c set tended_at = at where c.tended_at <= at - interval '1 minute';
-  if found then
-    perform watchkeeper.tend_objectives(at);
-    perform watchkeeper.tend_benchmarks(at);
-  end if;
-end
-$$;
-
-create or replace function watchkeeper.sweep(at timestamptz) returns void
-language plpgsql security definer set search_path = '' as $$
-begin
-  -- One sweeper at a time; whoever else comes has nothing to add.
-  if pg_try_advisory_xact_lock(hashtext('watchkeeper.sweep')) then
-    perform watchkeeper.end_flapping(at);
-    perform watchkeeper.mark_late_heartbeats(at);
-    perform watchkeeper.release_held(at);
-    perform watchkeeper.climb_ladders(at);
-    perform watchkeeper.remind(at);
-    perform watchkeeper.bury_expired(at);
-    perform watchkeeper.cancel_deleted(at);
-    perform watchkeeper.note_maintenance(at);
-    perform watchkeeper.tend_incidents(at);
-    perform watchkeeper.tend_each_minute(at);
-  end if;
-end
-$$;
+-- The API ------------------------------------------------------------------------------------------------------
 
 create function public.get_incident_settings() returns jsonb
 language sql stable set search_path = '' as 'select watchkeeper.get_incident_settings()';

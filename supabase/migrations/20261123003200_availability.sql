@@ -2,8 +2,8 @@
 --
 -- The rule: an observation speaks from its moment until the next one, but no longer than stale_after(interval, timeout);
 -- after that the time is unknown. A paused target, or one without an enabled check, is unknown. One check speaks for the
--- target: uptime, else blockchain, else its first. What arrives more than half an hour after its moment moves nothing,
--- so that what was said about a day stays true.
+-- target: uptime, else blockchain, else its first. What arrives more than half an hour after its moment does not simply
+-- move the newest word: note_late_availability writes it where it belongs, as far as its month is open.
 
 -- One row per target ever watched; it outlives its target.
 create table watchkeeper.services (
@@ -15,6 +15,9 @@ create table watchkeeper.services (
   watched_from timestamptz not null,
   -- null while the target is there
   watched_until timestamptz,
+  -- Late news about a target counts since its check speaks for it: before, another one did.
+  speaker text,
+  speaks_since timestamptz,
   check (watched_until >= watched_from)
 );
 alter table watchkeeper.services enable row level security;
@@ -59,10 +62,6 @@ insert into watchkeeper.maintenance_clock default values;
 
 -- Services ------------------------------------------------------------------------------------------------------
 
--- Nobody looked, as far as this record goes, before there was one.
-insert into watchkeeper.services (target_id, name, chain, network, labels, watched_from)
-select t.id, t.name, t.chain, t.network, t.labels, now() from watchkeeper.targets as t;
-
 -- Nobody looks any more: what was seen last says nothing about later.
 create function watchkeeper.end_availability(target_id uuid, at timestamptz) returns void
 language sql security definer set search_path = '' as $$
@@ -85,41 +84,6 @@ begin
 end
 $$;
 create trigger keep_service after update on watchkeeper.targets for each row execute function watchkeeper.keep_service();
-
-create or replace function watchkeeper.drop_target(target_id uuid, at timestamptz) returns void
-language plpgsql security definer set search_path = '' as $$
-begin
-  perform watchkeeper.target_of(target_id);
-  perform watchkeeper.end_availability(target_id, at);
-  update watchkeeper.services as s set watched_until = greatest(s.watched_from, at) where s.target_id = drop_target.target_id;
-  delete from watchkeeper.checks as c where c.target_id = drop_target.target_id;
-  perform watchkeeper.close_orphaned_alerts(target_id, 'the target was deleted', at);
-  delete from watchkeeper.targets as t where t.id = drop_target.target_id;
-end
-$$;
-
-create or replace function watchkeeper.save_checks(target_id uuid, checks jsonb, at timestamptz) returns void
-language plpgsql security definer set search_path = '' as $$
-#variable_conflict use_column
-begin
-  delete from watchkeeper.checks as c where c.target_id = save_checks.target_id and not checks ? c.kind;
-  insert into watchkeeper.checks as c (target_id, kind, enabled, interval_s, timeout_s, params, next_due_at, watched_since)
-  select save_checks.target_id, e.kind, (e.given ->> 'enabled')::boolean, (e.given ->> 'interval_s')::numeric::integer,
-    (e.given ->> 'timeout_s')::numeric::integer, e.given -> 'params', at, at
-  from jsonb_each(checks) as e (kind, given)
-  on conflict (target_id, kind) do update set
-    enabled = excluded.enabled, interval_s = excluded.interval_s, timeout_s = excluded.timeout_s, params = excluded.params,
-    next_due_at = case
-      when c.interval_s <> excluded.interval_s or c.enabled <> excluded.enabled then at
-      else c.next_due_at end,
-    watched_since = case when c.enabled <> excluded.enabled then at else c.watched_since end;
-  delete from watchkeeper.rule_states as r using watchkeeper.checks as c
-  where c.id = r.check_id and c.target_id = save_checks.target_id and not c.enabled;
-  if watchkeeper.availability_kind(save_checks.target_id) is null then
-    perform watchkeeper.end_availability(save_checks.target_id, at);
-  end if;
-end
-$$;
 
 -- Observations --------------------------------------------------------------------------------------------------
 
@@ -162,55 +126,6 @@ begin
   perform watchkeeper.end_availability(check_row.target_id, observed_at);
   insert into watchkeeper.availability_spans (target_id, state, from_at, last_seen_at, holds_s)
   values (check_row.target_id, seen, observed_at, observed_at, speaks_s);
-end
-$$;
-
-create or replace function watchkeeper.apply_outcome(
-  target watchkeeper.targets, check_row watchkeeper.checks, result jsonb, observed_at timestamptz, at timestamptz
-) returns jsonb
-language plpgsql security definer set search_path = '' as $$
-declare
-  transitions jsonb := '[]';
-  transition jsonb;
-  finding jsonb;
-  new_outcome text := result ->> 'outcome';
-begin
-  insert into watchkeeper.check_states as s (check_id, outcome, reason) values (check_row.id, new_outcome, result ->> 'reason')
-  on conflict (check_id) do update set outcome = excluded.outcome, reason = excluded.reason;
-  perform watchkeeper.note_availability(check_row, new_outcome, observed_at, at);
-
-  -- What this result did not tell is not known any more; the value keeps its age.
-  update watchkeeper.latest_values as l set known = false
-  where l.check_id = check_row.id and l.known
-    and not coalesce(result -> 'samples', '[]') @> jsonb_build_array(jsonb_build_object('name', l.metric_name));
-
-  for finding in
-    select f from jsonb_array_elements(coalesce(result -> 'findings', '[]')) as f
-    union all
-    select watchkeeper.blind_finding(new_outcome, result ->> 'reason', coalesce(
-      watchkeeper.threshold(result -> 'blind_threshold'), watchkeeper.threshold(check_row.params -> 'blind_threshold'), 3))
-  loop
-    transition := watchkeeper.apply_finding(target, check_row, finding, observed_at, at);
-    if transition ->> 'transition' = 'fired' then
-      update public.system_alerts as a
-      set due_at = (result ->> 'due_at')::timestamptz, observed_at = apply_outcome.observed_at
-      where a.id = (transition ->> 'alert_id')::uuid;
-    end if;
-    if transition is not null then
-      transitions := transitions || transition;
-    end if;
-  end loop;
-
-  -- A rule that a judged result no longer mentions was switched off: it must not hold its alert open for ever.
-  if new_outcome <> 'unknown' then
-    delete from watchkeeper.rule_states as r
-    where r.check_id = check_row.id and r.alert_type <> 'blind'
-      and not coalesce(result -> 'findings', '[]') @> jsonb_build_array(jsonb_build_object('alert_type', r.alert_type));
-    if found then
-      transitions := transitions || watchkeeper.close_orphaned_alerts(target.id, 'the rule was switched off', at);
-    end if;
-  end if;
-  return transitions;
 end
 $$;
 
@@ -272,7 +187,7 @@ language sql stable set search_path = '' as $$
 $$;
 
 -- Writes down the maintenance since the last time. A window that runs on grows by a piece each time.
-create or replace function watchkeeper.note_maintenance(at timestamptz) returns void
+create function watchkeeper.note_maintenance(at timestamptz) returns void
 language plpgsql security definer set search_path = '' as $$
 declare
   noted_at timestamptz;
@@ -308,30 +223,6 @@ language sql security definer set search_path = '' as $$
   select m.target_id, m.silence_id, lower(m.span), upper(m.span)
   from watchkeeper.maintenance_within(note_last_maintenance.silence_id, watchkeeper.maintenance_noted_at(),
     greatest(note_last_maintenance.at, watchkeeper.maintenance_noted_at())) as m
-$$;
-
-create or replace function watchkeeper.end_silence(silence_id uuid, at timestamptz) returns void
-language plpgsql security definer set search_path = '' as $$
-begin
-  perform watchkeeper.require_role('admin', 'responder');
-  perform watchkeeper.note_last_maintenance(silence_id, at);
-  delete from watchkeeper.silences as s where s.id = silence_id;
-  if not found then
-    perform watchkeeper.not_found('silence_id', 'silence', silence_id::text);
-  end if;
-end
-$$;
-
-create or replace function watchkeeper.drop_setting(kind text, name text, at timestamptz) returns void
-language plpgsql security definer set search_path = '' as $$
-begin
-  if kind = 'silence' then
-    perform watchkeeper.note_last_maintenance(s.id, at) from watchkeeper.silences as s where s.comment = drop_setting.name;
-    delete from watchkeeper.silences as s where s.comment = drop_setting.name;
-  else
-    perform watchkeeper.delete_setting(kind, name, at);
-  end if;
-end
 $$;
 
 -- Arithmetic ----------------------------------------------------------------------------------------------------

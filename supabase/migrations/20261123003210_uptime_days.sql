@@ -30,6 +30,25 @@ create table watchkeeper.roll_ups (
 alter table watchkeeper.roll_ups enable row level security;
 insert into watchkeeper.roll_ups default values;
 
+-- Runs go with their target or their check. Where they were the target's record, what they said is kept until their day is
+-- rolled up, or it would have been watched on its last day and never looked at.
+create table watchkeeper.last_looks (
+  target_id uuid not null references watchkeeper.services (target_id),
+  at timestamptz not null,
+  failed boolean not null,
+  up_ms numeric,
+  -- of the check: two may have looked at one moment of the grid
+  kind text not null default '',
+  primary key (target_id, at, kind)
+);
+alter table watchkeeper.last_looks enable row level security;
+create index last_looks_by_time on watchkeeper.last_looks (at);
+
+create function watchkeeper.utc_midnight(day date) returns timestamptz
+language sql immutable set search_path = '' as $$
+  select day::timestamp at time zone 'UTC'
+$$;
+
 -- The first day that is not rolled up; infinity while there is nothing to watch.
 create function watchkeeper.rolled_up_to() returns date
 language sql stable security definer set search_path = '' as $$
@@ -37,7 +56,49 @@ language sql stable security definer set search_path = '' as $$
     (select (min(s.watched_from) at time zone 'UTC')::date from watchkeeper.services as s), 'infinity')
 $$;
 
--- Latency -------------------------------------------------------------------------------------------------------
+-- Looks --------------------------------------------------------------------------------------------------------
+
+-- Of the check that speaks, since it does.
+create function watchkeeper.run_looks(target_ids uuid[], from_at timestamptz, to_at timestamptz)
+returns table (target_id uuid, at timestamptz, failed boolean, up_ms numeric)
+language sql stable set search_path = '' as $$
+  select s.target_id, r.due_at, r.outcome = 'fail', case when r.outcome = 'ok' then 1000 * extract(epoch from r.finished_at - r.started_at) end
+  from watchkeeper.services as s
+  join watchkeeper.checks as c on c.target_id = s.target_id and c.kind = s.speaker
+  join watchkeeper.runs as r on r.check_id = c.id
+  where s.target_id = any (target_ids) and s.speaker <> 'uptime' and r.finished_at >= s.speaks_since
+    and r.due_at >= run_looks.from_at and r.due_at < run_looks.to_at and r.outcome is not null and not r.missed
+$$;
+
+-- Each look at the targets in [from_at, to_at). Where no check of uptime keeps a record of its own, the runs of the check
+-- that speaks for the target are the record.
+create function watchkeeper.looks(target_ids uuid[], from_at timestamptz, to_at timestamptz)
+returns table (target_id uuid, at timestamptz, failed boolean, up_ms numeric)
+language sql stable set search_path = '' as $$
+  select u.target_id, u.checked_at, u.is_up is false, case when u.is_up then u.response_time_ms end
+  from public.uptime_checks as u
+  where u.target_id = any (target_ids) and u.checked_at >= looks.from_at and u.checked_at < looks.to_at
+  union all
+  select r.target_id, r.at, r.failed, r.up_ms from watchkeeper.run_looks(target_ids, looks.from_at, looks.to_at) as r
+  union all
+  select l.target_id, l.at, l.failed, l.up_ms
+  from watchkeeper.last_looks as l
+  where l.target_id = any (target_ids) and l.at >= looks.from_at and l.at < looks.to_at
+$$;
+
+-- The page shows the last 24 hours look by look, and days that are not rolled up.
+create function watchkeeper.keep_looks(target_id uuid, at timestamptz) returns void
+language sql security definer set search_path = '' as $$
+  insert into watchkeeper.last_looks (target_id, at, failed, up_ms, kind)
+  select r.target_id, r.at, r.failed, r.up_ms, s.speaker
+  from watchkeeper.services as s
+  cross join watchkeeper.run_looks(array[s.target_id],
+    least(watchkeeper.utc_midnight(watchkeeper.rolled_up_to()), keep_looks.at - interval '24 hours'), keep_looks.at) as r
+  where s.target_id = keep_looks.target_id
+  on conflict do nothing
+$$;
+
+-- Rolling up ----------------------------------------------------------------------------------------------------
 
 create function watchkeeper.latency_bucket(ms numeric) returns integer
 language sql immutable strict set search_path = '' as $$
@@ -50,33 +111,14 @@ language sql immutable set search_path = '' as $$
   select round((1.02::double precision ^ (bucket + 0.5))::numeric, 3)
 $$;
 
--- Each look at the targets in [from_at, to_at). Where no check of uptime keeps a record of its own, the runs of the check
--- that speaks for the target are the record.
-create function watchkeeper.looks(target_ids uuid[], from_at timestamptz, to_at timestamptz)
-returns table (target_id uuid, at timestamptz, failed boolean, up_ms numeric)
-language sql stable set search_path = '' as $$
-  select u.target_id, u.checked_at, u.is_up is false, case when u.is_up then u.response_time_ms end
-  from public.uptime_checks as u
-  where u.target_id = any (target_ids) and u.checked_at >= looks.from_at and u.checked_at < looks.to_at
-  union all
-  select c.target_id, r.due_at, r.outcome = 'fail', case when r.outcome = 'ok' then 1000 * extract(epoch from r.finished_at - r.started_at) end
-  from watchkeeper.checks as c join watchkeeper.runs as r on r.check_id = c.id
-  where c.target_id = any (target_ids) and c.kind <> 'uptime' and c.kind = watchkeeper.availability_kind(c.target_id)
-    and r.due_at >= looks.from_at and r.due_at < looks.to_at and r.outcome is not null and not r.missed
-$$;
-
--- Rolling up ----------------------------------------------------------------------------------------------------
-
-create function watchkeeper.roll_up_day(day date, at timestamptz) returns void
+create function watchkeeper.roll_up_targets(target_ids uuid[], day date, at timestamptz) returns void
 language plpgsql set search_path = '' as $$
 declare
-  begins timestamptz := day::timestamp at time zone 'UTC';
-  ends timestamptz := (day + 1)::timestamp at time zone 'UTC';
-  ids uuid[] := array(select s.target_id from watchkeeper.services as s
-    where s.watched_from < ends and coalesce(s.watched_until, 'infinity') > begins);
+  begins timestamptz := watchkeeper.utc_midnight(day);
+  ends timestamptz := watchkeeper.utc_midnight(day + 1);
 begin
   with looks as materialized (
-    select l.target_id, l.failed, l.up_ms from watchkeeper.looks(ids, begins, ends) as l
+    select l.target_id, l.failed, l.up_ms from watchkeeper.looks(target_ids, begins, ends) as l
   ),
   counted as (
     select l.target_id, count(*) as checks, count(*) filter (where l.failed) as failures,
@@ -93,15 +135,36 @@ begin
   )
   insert into watchkeeper.uptime_days (target_id, day, watched_s, up_s, down_s, unknown_s, maintenance_s,
     checks, failures, p50_ms, p95_ms, p99_ms, latency_buckets)
-  select a.target_id, roll_up_day.day, a.watched_s, a.up_s, a.down_s, a.unknown_s, a.maintenance_s,
+  select a.target_id, roll_up_targets.day, a.watched_s, a.up_s, a.down_s, a.unknown_s, a.maintenance_s,
     coalesce(c.checks, 0), coalesce(c.failures, 0), round(c.ms[1], 3), round(c.ms[2], 3), round(c.ms[3], 3), coalesce(s.buckets, '{}')
-  from watchkeeper.availabilities(ids, begins, ends, at) as a
+  from watchkeeper.availabilities(target_ids, begins, ends, at) as a
   left join counted as c using (target_id) left join stepped as s using (target_id)
   on conflict on constraint uptime_days_pkey do nothing;
 end
 $$;
 
--- An hour after its end a day cannot change any more: what arrives later moves nothing.
+create function watchkeeper.roll_up_day(day date, at timestamptz) returns void
+language sql set search_path = '' as $$
+  select watchkeeper.roll_up_targets(array(select s.target_id from watchkeeper.services as s
+    where s.watched_from < watchkeeper.utc_midnight(day + 1) and coalesce(s.watched_until, 'infinity') > watchkeeper.utc_midnight(day)), day, at)
+$$;
+
+-- A day that was rolled up before, anew. What its single looks say counts as long as none of them is pruned.
+create function watchkeeper.roll_up_again(target_id uuid, day date, at timestamptz) returns void
+language plpgsql security definer set search_path = '' as $$
+#variable_conflict use_variable
+declare
+  was watchkeeper.uptime_days;
+begin
+  delete from watchkeeper.uptime_days as d where d.target_id = target_id and d.day = day returning d.* into was;
+  perform watchkeeper.roll_up_targets(array[target_id], day, at);
+  update watchkeeper.uptime_days as d
+  set checks = was.checks, failures = was.failures, p50_ms = was.p50_ms, p95_ms = was.p95_ms, p99_ms = was.p99_ms, latency_buckets = was.latency_buckets
+  where d.target_id = target_id and d.day = day and d.checks < was.checks;
+end
+$$;
+
+-- An hour after its end a day is rolled up; what is recorded later than that rolls it up again.
 create function watchkeeper.roll_up_days(at timestamptz, most integer) returns jsonb
 language plpgsql security definer set search_path = '' as $$
 declare
@@ -123,55 +186,6 @@ begin
 end
 $$;
 
--- History of a day that is not rolled up stays, however old it is.
-create or replace function watchkeeper.prune_history(at timestamptz, keep_days integer, most integer) returns jsonb
-language plpgsql security definer set search_path = '' as $$
-declare
-  until timestamptz;
-  rolled_until timestamptz;
-  metrics bigint;
-  uptime bigint;
-  runs bigint;
-  benchmarks bigint;
-begin
-  perform watchkeeper.need_between('keep_days', keep_days, 1, 3650);
-  perform watchkeeper.need_between('most', most, 1, 1000000);
-  until := at - make_interval(days => keep_days);
-  rolled_until := least(until, watchkeeper.rolled_up_to()::timestamp at time zone 'UTC');
-
-  with old as (
-    select m.id from public.system_health_metrics as m where m.recorded_at < rolled_until
-    order by m.recorded_at limit most for update skip locked
-  )
-  delete from public.system_health_metrics as m using old where m.id = old.id;
-  get diagnostics metrics = row_count;
-
-  with old as (
-    select u.id from public.uptime_checks as u where u.checked_at < rolled_until
-    order by u.checked_at limit most for update skip locked
-  )
-  delete from public.uptime_checks as u using old where u.id = old.id;
-  get diagnostics uptime = row_count;
-
-  with old as (
-    select r.check_id, r.due_at from watchkeeper.runs as r where r.due_at < rolled_until
-    order by r.due_at limit most for update skip locked
-  )
-  delete from watchkeeper.runs as r using old where r.check_id = old.check_id and r.due_at = old.due_at;
-  get diagnostics runs = row_count;
-
-  with old as (
-    select b.id from public.performance_benchmarks as b where b.recorded_at < until
-    order by b.recorded_at limit most for update skip locked
-  )
-  delete from public.performance_benchmarks as b using old where b.id = old.id;
-  get diagnostics benchmarks = row_count;
-
-  return jsonb_build_object('system_health_metrics', metrics, 'uptime_checks', uptime, 'runs', runs,
-    'performance_benchmarks', benchmarks, 'more', greatest(metrics, uptime, runs, benchmarks) = most);
-end
-$$;
-
 -- The page ------------------------------------------------------------------------------------------------------
 
 -- How the seconds are counted, for every report that shows them.
@@ -179,7 +193,7 @@ create function watchkeeper.availability_rules() returns jsonb
 language sql immutable set search_path = '' as $$
   select jsonb_build_object(
     'observation', 'One check speaks for a target: uptime, else blockchain, else its first. Each result speaks from its moment until the next one, '
-      'but no longer than two intervals, its timeout and 30 seconds. A result that arrives more than 30 minutes late changes nothing.',
+      'but no longer than two intervals, its timeout and 30 seconds. A result that is recorded late counts at its own moment until the month is closed.',
     'unknown', 'Time of which no result speaks, or in which the check could not tell, is unknown: neither up nor down, and reported apart.',
     'maintenance', 'Time in a maintenance window counts as maintenance, whatever was seen in it.',
     'paused', 'While a target is paused, or has no enabled check, its time is unknown.',

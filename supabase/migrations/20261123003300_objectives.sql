@@ -165,7 +165,7 @@ language sql immutable set search_path = '' as $$
     'chain', case when jsonb_array_length(objective.match -> 'chains') = 1 then objective.match #> '{chains,0}' end)
 $$;
 
-create or replace function watchkeeper.tend_objectives(at timestamptz) returns void
+create function watchkeeper.tend_objectives(at timestamptz) returns void
 language plpgsql set search_path = '' as $$
 declare
   objectives watchkeeper.objectives[] := array(select o from watchkeeper.objectives as o where o.burn_alerts order by o.id);
@@ -243,7 +243,7 @@ create function watchkeeper.save_objective(objective jsonb, at timestamptz) retu
 language plpgsql security definer set search_path = '' as $$
 begin
   perform watchkeeper.require_role('admin');
-  return watchkeeper.objective_document(watchkeeper.store_objective('objective', objective, at));
+  return watchkeeper.store_seen('objective', objective, at);
 end
 $$;
 

@@ -1,6 +1,23 @@
 -- Performance benchmarks: recorded one by one or in batches, compared with the window before, and rules that say when
 -- slower is too slow. Our own pipeline records itself, in the transactions it makes anyway.
 
+create table public.performance_benchmarks (
+  id uuid primary key default gen_random_uuid(),
+  benchmark_name text not null check (length(benchmark_name) between 1 and 100),
+  operation_type text not null check (length(operation_type) between 1 and 100),
+  duration_ms numeric not null check (duration_ms >= 0 and duration_ms < 1e12),
+  throughput numeric check (throughput >= 0 and throughput < 1e15),
+  success_rate numeric check (success_rate between 0 and 100),
+  metadata jsonb not null default '{}' check (jsonb_typeof(metadata) = 'object'),
+  recorded_at timestamptz not null default now() check (recorded_at between '2020-01-01' and now() + interval '5 minutes')
+);
+alter table public.performance_benchmarks enable row level security;
+grant select on public.performance_benchmarks to authenticated, service_role;
+create policy "members read benchmarks" on public.performance_benchmarks
+  for select to authenticated using ((select watchkeeper.has_role('viewer')));
+create index performance_benchmarks_of_operation
+  on public.performance_benchmarks (operation_type, benchmark_name, recorded_at desc);
+
 create index performance_benchmarks_newest on public.performance_benchmarks (recorded_at);
 
 -- An operation has become slower when its percentile is that much above the one of the window before.
@@ -23,15 +40,6 @@ create trigger audit after insert or delete
   on watchkeeper.benchmark_rules for each row execute function watchkeeper.audit('judged_at');
 
 -- Recording -----------------------------------------------------------------------------------------------------
-
-create function watchkeeper.require_recorder() returns void
-language plpgsql stable set search_path = '' as $$
-begin
-  if watchkeeper.caller_role() <> 'watchkeeper_ingest' then
-    perform watchkeeper.require_role('admin');
-  end if;
-end
-$$;
 
 create function watchkeeper.record_benchmark(
   benchmark_name text, operation_type text, duration_ms numeric, throughput numeric, success_rate numeric, metadata jsonb, at timestamptz
@@ -118,70 +126,6 @@ language sql set search_path = '' as $$
   union all
   select 'watchkeeper', 'record', took.ms, round(cardinality(results) * 1000 / nullif(took.ms, 0), 3), null, at
   from watchkeeper.elapsed_ms(began, clock_timestamp()) as took (ms) where cardinality(results) > 0
-$$;
-
-create or replace function watchkeeper.record_check_results(results jsonb, at timestamptz) returns jsonb
-language plpgsql security definer set search_path = '' as $$
-declare
-  began timestamptz := clock_timestamp();
-  recording watchkeeper.recording;
-  transitions jsonb := '[]';
-  counts jsonb := '{"recorded": 0, "late": 0, "repeated": 0, "dropped": 0}';
-  result jsonb;
-  kept jsonb[] := '{}';
-begin
-  perform watchkeeper.need_list('results', results, 1000, 8000000);
-  perform watchkeeper.need_result(format('results[%s]', e.n - 1), e.result, at)
-  from jsonb_array_elements(results) with ordinality as e (result, n) order by e.n;
-
-  perform watchkeeper.lock_targets(array(select (r ->> 'check_id')::uuid from jsonb_array_elements(results) as r));
-  for result in select r from jsonb_array_elements(results) as r order by (r ->> 'due_at')::timestamptz loop
-    recording := watchkeeper.record_one(result, at);
-    transitions := transitions || recording.transitions;
-    counts := jsonb_set(counts, array[recording.verdict], to_jsonb((counts ->> recording.verdict)::integer + 1));
-    if recording.verdict in ('recorded', 'late') then
-      kept := array_append(kept, result);
-    end if;
-  end loop;
-  perform watchkeeper.benchmark_recording(kept, began, at);
-  return counts || jsonb_build_object('transitions', transitions);
-end
-$$;
-
-create or replace function watchkeeper.settle_deliveries(settlements jsonb, at timestamptz) returns jsonb
-language plpgsql security definer set search_path = '' as $$
-declare
-  settlement jsonb;
-  n integer;
-  settled integer := 0;
-  sent uuid[] := '{}';
-begin
-  perform watchkeeper.need_json('settlements', settlements, 'array', 4000000);
-  perform watchkeeper.need_between('settlements', jsonb_array_length(settlements), 0, 5000);
-  for settlement, n in select e.s, e.n - 1 from jsonb_array_elements(settlements) with ordinality as e (s, n) loop
-    perform watchkeeper.need_fit(format('settlements[%s]', n), settlement, watchkeeper.settlement_schema());
-  end loop;
-  perform watchkeeper.lock_channel_alerts(array(
-    select distinct d.channel_id from watchkeeper.deliveries as d
-    where d.id in (select (s ->> 'delivery_id')::uuid from jsonb_array_elements(settlements) as s)));
-  for settlement in
-    select s from jsonb_array_elements(settlements) as s
-    left join watchkeeper.deliveries as d on d.id = (s ->> 'delivery_id')::uuid order by d.channel_id, d.seq
-  loop
-    if watchkeeper.settle_one(settlement, at) then
-      settled := settled + 1;
-      if settlement ->> 'outcome' = 'sent' then
-        sent := sent || (settlement ->> 'delivery_id')::uuid;
-      end if;
-    end if;
-  end loop;
-  insert into public.performance_benchmarks (benchmark_name, operation_type, duration_ms, recorded_at)
-  select 'watchkeeper', 'deliver', watchkeeper.elapsed_ms(d.created_at, d.settled_at), at
-  from watchkeeper.deliveries as d where d.id = any (sent) and d.event = 'trigger';
-  update watchkeeper.monitor as m set last_delivery_at = greatest(m.last_delivery_at, at)
-  where settled > 0 and exists (select from jsonb_array_elements(settlements) as s where s ->> 'outcome' = 'sent');
-  return jsonb_build_object('settled', settled, 'stale', jsonb_array_length(settlements) - settled);
-end
 $$;
 
 -- Comparing -----------------------------------------------------------------------------------------------------
@@ -380,7 +324,7 @@ language sql immutable set search_path = '' as $$
 $$;
 
 -- A long window is judged less often, because reading it takes longer and it moves more slowly.
-create or replace function watchkeeper.tend_benchmarks(at timestamptz) returns void
+create function watchkeeper.tend_benchmarks(at timestamptz) returns void
 language plpgsql security definer set search_path = '' as $$
 declare
   rule watchkeeper.benchmark_rules;

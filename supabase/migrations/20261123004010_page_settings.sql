@@ -57,9 +57,10 @@ language plpgsql stable security definer set search_path = '' as $$
 begin
   perform watchkeeper.require_role('admin');
   perform watchkeeper.need_json('target', target, 'object', 100000);
-  perform watchkeeper.need_place(watchkeeper.normal_target('target', target - 'paused', watchkeeper.catalog_document()));
+  perform watchkeeper.need_place(watchkeeper.normal_target('target', target - 'paused' - 'version', watchkeeper.catalog_document()));
+  perform watchkeeper.need_version('target', 'target', target);
   return '{"ok": true, "problem": null}';
-exception when invalid_parameter_value then
+exception when invalid_parameter_value or sqlstate 'PT409' then
   return jsonb_build_object('ok', false, 'problem', sqlerrm);
 end
 $$;
@@ -154,21 +155,6 @@ language sql security definer set search_path = '' as $$
     'endpoint', p.target -> 'endpoint', 'settings', p.target -> 'settings', 'params', c.given -> 'params'
   ) order by p.requested_at), '[]')
   from claimed as p cross join lateral (select p.target -> 'checks' -> p.kind as given) as c
-$$;
-
-create or replace function watchkeeper.claim_due_checks(at timestamptz, horizon_s integer) returns jsonb
-language plpgsql security definer set search_path = '' as $$
-declare
-  probes jsonb;
-  slots jsonb;
-begin
-  perform watchkeeper.need_between('horizon_s', horizon_s, 1, 900);
-  perform watchkeeper.mark_missed(at);
-  update watchkeeper.monitor as m set last_tick_at = greatest(m.last_tick_at, at);
-  probes := watchkeeper.claim_probes(at);
-  slots := watchkeeper.claim_slots(at, horizon_s, 10000);
-  return case when probes = '[]' then slots else probes || slots end;
-end
 $$;
 
 -- A repeat, or a result that comes after the probe was forgotten, settles nothing and is no error.

@@ -909,6 +909,12 @@ def test_a_wrong_filter_is_refused_by_name(db: Db, argument: str, value: Any) ->
         db.rpc("list_audit_log", **{argument: value})
 
 
+def test_a_table_of_which_nothing_is_kept_is_refused_with_those_there_are(db: Db) -> None:
+    with refused(db, "22023", naming="table_name: must be one of access_settings, "):
+        db.rpc("list_audit_log", table_name="target")
+    assert db.rpc("list_audit_log", table_name="targets") == []
+
+
 @pytest.mark.parametrize(
     ("given", "argument"),
     [

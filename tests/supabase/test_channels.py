@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from itertools import groupby
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -11,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg.types.json import Jsonb
 
-from tests.supabase.world import Json, World
+from tests.supabase.world import Db, Json, World
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 ZONES = ("UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe")
@@ -178,3 +179,32 @@ def test_who_is_on_call_names_the_channels_that_reach_them(world: World) -> None
     world.channel("phone", "pager", person="Anna@example.org")
     world.channel("old", "pager", person="anna@example.org", enabled=False)
     assert world.db.rpc("who_is_on_call")[0]["channels"] == ["phone"]
+
+
+@pytest.mark.parametrize("handover", ["00:00", "01:45", "02:30", "03:00"])
+@pytest.mark.parametrize(
+    ("zone", "day"),
+    [
+        ("Europe/Berlin", "2026-03-29"),  # 02:00 to 03:00 is left out
+        ("Europe/Berlin", "2026-10-25"),  # 02:00 to 03:00 comes twice
+        ("America/New_York", "2026-03-08"),
+        ("America/New_York", "2026-11-01"),  # 01:00 to 02:00 comes twice
+        ("Australia/Lord_Howe", "2026-04-05"),  # half an hour, 01:30 to 02:00, comes twice
+        ("America/Havana", "2026-11-01"),  # 00:00 to 01:00 comes twice
+        ("America/Havana", "2026-03-08"),  # there is no midnight
+    ],
+)
+def test_each_shift_begins_once_and_lasts_a_day(db: Db, zone: str, day: str, handover: str) -> None:
+    people = ["anna@example.org", "bert@example.org", "cleo@example.org"]
+    rotation = {"name": "primary", "time_zone": zone, "shift_days": 1, "people": people}
+    db.rpc("save_rotation", rotation={**rotation, "starts_at": f"2026-01-01T{handover}"})
+    quarters = db.values(
+        "select watchkeeper.on_call(r, at) from watchkeeper.rotations as r, generate_series("
+        "%s::date - interval '2 days', %s::date + interval '3 days', interval '15 minutes') as at order by at",
+        day, day,
+    )  # fmt: skip
+    shifts = [(person, len(list(each)) / 4) for person, each in groupby(quarters)][1:-1]
+    first = people.index(shifts[0][0])
+    assert [person for person, _ in shifts] == [people[(first + n) % 3] for n in range(len(shifts))]
+    assert sorted({hours for _, hours in shifts} - {24}) in ([], [23], [25], [24.5], [23.5, 24.5], [23, 25])
+    assert sum(hours != 24 for _, hours in shifts) <= 2

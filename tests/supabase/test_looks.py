@@ -1,21 +1,74 @@
-"""Looks stay counted when another check speaks; a log is asked about tables that it keeps; shifts begin once."""
+"""Looks stay counted when their target is gone or another check speaks for it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
-from itertools import groupby
 from typing import Any
 
 import pytest
 
 from tests.supabase.test_availability import Node
 from tests.supabase.test_uptime_days import NOON, noon, roll_up, summary
-from tests.supabase.world import Db, Json, World, a_target, only, refused, result
+from tests.supabase.world import Json, World, a_target, only, result
 
 __all__ = ["noon"]
 
 OFF = {"enabled": False}
+
+
+# A target that is gone -------------------------------------------------------------------------------------------
+
+
+def gone(noon: World, kind: str, after_s: float) -> str:
+    """Looked at four times from noon, once in vain, and deleted."""
+    node = Node(noon, kind)
+    node.minutes("ok", "fail", "ok", "unknown")
+    target_id: str = node.target["id"]
+    noon.db.run("select watchkeeper.delete_target(%s, %s)", target_id, noon.at(after_s))
+    return target_id
+
+
+def day_of(noon: World, target_id: str) -> tuple[int, int, bool]:
+    """Checks and failures of its only day, and whether there is a latency."""
+    found = noon.db.rows(
+        "select checks, failures, p50_ms is not null from watchkeeper.uptime_days where target_id = %s",
+        target_id,
+    )
+    row: tuple[int, int, bool] = only(found)
+    return row
+
+
+def test_the_last_day_of_a_deleted_target_has_its_checks(noon: World) -> None:
+    target_id = gone(noon, "blockchain", 300)
+    window = only(summary(noon, noon.at(600), target_id)["targets"])["windows"]["24h"]
+    assert window["failures"] == 1
+    assert window["p50_ms"] is not None
+    roll_up(noon, NOON + timedelta(days=1, hours=1))
+    assert day_of(noon, target_id) == (4, 1, True)
+
+
+def test_what_is_rolled_up_is_pruned_and_stays_as_it_was(noon: World) -> None:
+    target_id = gone(noon, "blockchain", 300)
+    now = NOON + timedelta(days=2, hours=1)
+    noon.db.run("select watchkeeper.prune_history(%s, 1, 1000)", now)
+    assert noon.db.value("select count(*) from watchkeeper.last_looks") == 4, "its day is not rolled up"
+    roll_up(noon, now)
+    page = summary(noon, now, target_id)
+    assert noon.db.value("select watchkeeper.prune_history(%s, 1, 4)", now)["more"]
+    assert noon.db.value("select count(*) from watchkeeper.last_looks") == 0
+    assert summary(noon, now, target_id) == page
+    assert day_of(noon, target_id) == (4, 1, True)
+
+
+def test_a_check_that_keeps_its_own_record_is_not_counted_twice(noon: World) -> None:
+    target_id = gone(noon, "uptime", 300)
+    recorded = noon.db.value("select count(*) from uptime_checks where target_id = %s", target_id)
+    roll_up(noon, NOON + timedelta(days=1, hours=1))
+    assert day_of(noon, target_id)[0] == recorded
+
+
+# A check that speaks no more -------------------------------------------------------------------------------------
 
 
 def save(node: Node, after_s: float, checks: Mapping[str, Any]) -> None:
@@ -91,38 +144,3 @@ def test_saving_what_changes_nothing_keeps_nothing(noon: World) -> None:
     save(node, 70, {"blockchain": {}, "p2p": {}})
     assert noon.db.value("select count(*) from watchkeeper.last_looks") == 0
     assert day(node) == (2, 0)
-
-
-def test_a_table_of_which_nothing_is_kept_is_refused_with_those_there_are(db: Db) -> None:
-    with refused(db, "22023", naming="table_name: must be one of access_settings, "):
-        db.rpc("list_audit_log", table_name="target")
-    assert db.rpc("list_audit_log", table_name="targets") == []
-
-
-@pytest.mark.parametrize("handover", ["00:00", "01:45", "02:30", "03:00"])
-@pytest.mark.parametrize(
-    ("zone", "day"),
-    [
-        ("Europe/Berlin", "2026-03-29"),  # 02:00 to 03:00 is left out
-        ("Europe/Berlin", "2026-10-25"),  # 02:00 to 03:00 comes twice
-        ("America/New_York", "2026-03-08"),
-        ("America/New_York", "2026-11-01"),  # 01:00 to 02:00 comes twice
-        ("Australia/Lord_Howe", "2026-04-05"),  # half an hour, 01:30 to 02:00, comes twice
-        ("America/Havana", "2026-11-01"),  # 00:00 to 01:00 comes twice
-        ("America/Havana", "2026-03-08"),  # there is no midnight
-    ],
-)
-def test_each_shift_begins_once_and_lasts_a_day(db: Db, zone: str, day: str, handover: str) -> None:
-    people = ["anna@example.org", "bert@example.org", "cleo@example.org"]
-    rotation = {"name": "primary", "time_zone": zone, "shift_days": 1, "people": people}
-    db.rpc("save_rotation", rotation={**rotation, "starts_at": f"2026-01-01T{handover}"})
-    quarters = db.values(
-        "select watchkeeper.on_call(r, at) from watchkeeper.rotations as r, generate_series("
-        "%s::date - interval '2 days', %s::date + interval '3 days', interval '15 minutes') as at order by at",
-        day, day,
-    )  # fmt: skip
-    shifts = [(person, len(list(each)) / 4) for person, each in groupby(quarters)][1:-1]
-    first = people.index(shifts[0][0])
-    assert [person for person, _ in shifts] == [people[(first + n) % 3] for n in range(len(shifts))]
-    assert sorted({hours for _, hours in shifts} - {24}) in ([], [23], [25], [24.5], [23.5, 24.5], [23, 25])
-    assert sum(hours != 24 for _, hours in shifts) <= 2

@@ -1,4 +1,4 @@
--- Incidents and performance benchmarks: the tables that the tools around them know. Their RPCs come later.
+-- The row of each incident: how it stands. Its history and its RPCs stand further on, where there is an audit log.
 
 create table public.incident_logs (
   id uuid primary key default gen_random_uuid(),
@@ -14,8 +14,31 @@ create table public.incident_logs (
   created_by uuid,
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
+  -- what an incident opened by policy is about: `network:<name>` or `alert:<fingerprint>`
+  key text,
+  -- counts the changes of the row: whoever changes it names the version he has seen
+  version integer not null default 1,
+  network text,
+  -- Addresses beside the ids: who it was stays readable when the user is gone.
+  created_by_email text,
+  updated_by_email text,
+  assigned_to uuid,
+  assigned_to_email text,
+  opened_by text not null default 'person',
+  resolves_itself boolean not null default false,
+  investigating_at timestamptz,
+  closed_at timestamptz,
+  postmortem text,
+  postmortem_updated_at timestamptz,
+  postmortem_updated_by_email text,
   check (resolved_at >= created_at),
-  check ((status in ('resolved', 'closed')) = (resolved_at is not null))
+  check ((status in ('resolved', 'closed')) = (resolved_at is not null)),
+  constraint incident_logs_key_length check (length(key) between 1 and 400),
+  constraint incident_logs_network_length check (length(network) <= 100),
+  constraint incident_logs_opened_by_known check (opened_by in ('person', 'policy')),
+  constraint incident_logs_systems_few check (cardinality(affected_systems) <= 200),
+  constraint incident_logs_assigned_whole check ((assigned_to is null) = (assigned_to_email is null)),
+  constraint incident_logs_postmortem_size check (octet_length(postmortem) <= 100000)
 );
 alter table public.incident_logs enable row level security;
 grant select on public.incident_logs to authenticated, service_role;
@@ -23,6 +46,7 @@ create policy "members read incidents" on public.incident_logs
   for select to authenticated using ((select watchkeeper.has_role('viewer')));
 create index incident_logs_newest on public.incident_logs (created_at desc, id desc);
 create index incident_logs_open on public.incident_logs (created_at) where status in ('open', 'investigating');
+create unique index incident_logs_one_open on public.incident_logs (key) where status in ('open', 'investigating');
 
 create function watchkeeper.touch_updated_at() returns trigger
 language plpgsql set search_path = '' as $$
@@ -34,20 +58,3 @@ $$;
 
 create trigger update_incident_updated_at before update on public.incident_logs
   for each row execute function watchkeeper.touch_updated_at();
-
-create table public.performance_benchmarks (
-  id uuid primary key default gen_random_uuid(),
-  benchmark_name text not null check (length(benchmark_name) between 1 and 100),
-  operation_type text not null check (length(operation_type) between 1 and 100),
-  duration_ms numeric not null check (duration_ms >= 0 and duration_ms < 1e12),
-  throughput numeric check (throughput >= 0 and throughput < 1e15),
-  success_rate numeric check (success_rate between 0 and 100),
-  metadata jsonb not null default '{}' check (jsonb_typeof(metadata) = 'object'),
-  recorded_at timestamptz not null default now() check (recorded_at between '2020-01-01' and now() + interval '5 minutes')
-);
-alter table public.performance_benchmarks enable row level security;
-grant select on public.performance_benchmarks to authenticated, service_role;
-create policy "members read benchmarks" on public.performance_benchmarks
-  for select to authenticated using ((select watchkeeper.has_role('viewer')));
-create index performance_benchmarks_of_operation
-  on public.performance_benchmarks (operation_type, benchmark_name, recorded_at desc);

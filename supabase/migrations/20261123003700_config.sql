@@ -1,13 +1,14 @@
--- The file of settings learns objectives, report plans and benchmark rules; and the settings of which there is only one.
+-- The file of settings: applied in one transaction, planned, exported.
 
-create or replace function watchkeeper.setting_kinds() returns table (n integer, kind text, plural text)
+create function watchkeeper.setting_kinds() returns table (n integer, kind text, plural text)
 language sql immutable set search_path = '' as $$
   values (1, 'channel', 'channels'), (2, 'rotation', 'rotations'), (3, 'escalation', 'escalations'), (4, 'route', 'routes'),
     (5, 'silence', 'silences'), (6, 'heartbeat', 'heartbeats'), (7, 'objective', 'objectives'), (8, 'report_plan', 'report_plans'),
     (9, 'benchmark_rule', 'benchmark_rules')
 $$;
 
-create or replace function watchkeeper.settings_now() returns jsonb
+-- {plural: {name: document}}
+create function watchkeeper.settings_now() returns jsonb
 language sql stable security definer set search_path = '' as $$
   select jsonb_build_object(
     'channels', (select coalesce(jsonb_object_agg(c.name, watchkeeper.channel_document(c)), '{}') from watchkeeper.channels as c where c.deleted_at is null),
@@ -21,8 +22,16 @@ language sql stable security definer set search_path = '' as $$
     'benchmark_rules', (select coalesce(jsonb_object_agg(b.name, watchkeeper.benchmark_rule_document(b)), '{}') from watchkeeper.benchmark_rules as b))
 $$;
 
-create or replace function watchkeeper.store_setting(kind text, argument text, given jsonb, at timestamptz) returns jsonb
+-- One writer of settings at a time, from the look at the version to the commit. Whoever saves takes this lock first.
+create function watchkeeper.lock_settings() returns void
+language sql set search_path = '' as $$
+  select pg_advisory_xact_lock(hashtextextended('watchkeeper.settings', 0))
+$$;
+
+-- `kind` is the singular word that the refusals begin with, too.
+create function watchkeeper.store_setting(kind text, argument text, given jsonb, at timestamptz) returns jsonb
 language sql security definer set search_path = '' as $$
+  select watchkeeper.lock_settings();
   select case kind
     when 'channel' then watchkeeper.channel_document(watchkeeper.store_channel(argument, given, at))
     when 'rotation' then watchkeeper.rotation_document(watchkeeper.store_rotation(argument, given))
@@ -36,7 +45,20 @@ language sql security definer set search_path = '' as $$
   end
 $$;
 
-create or replace function watchkeeper.drop_setting(kind text, name text, at timestamptz) returns void
+-- A document with its defaults, as it would be stored: stored and looked at, and undone by the caller's savepoint.
+create function watchkeeper.apply_setting(kind text, argument text, given jsonb, at timestamptz) returns jsonb
+language plpgsql security definer set search_path = '' as $$
+begin
+  -- Silences have no name of their own: in a file the comment is the name.
+  if kind = 'silence' then
+    given := given || coalesce((select jsonb_build_object('id', s.id) from watchkeeper.silences as s
+      where s.comment = given ->> 'comment' order by s.created_at limit 1), '{}');
+  end if;
+  return watchkeeper.store_setting(kind, argument, given, at);
+end
+$$;
+
+create function watchkeeper.drop_setting(kind text, name text, at timestamptz) returns void
 language plpgsql security definer set search_path = '' as $$
 begin
   case kind
@@ -51,48 +73,14 @@ begin
 end
 $$;
 
--- Settings of which there is one --------------------------------------------------------------------------------
-
--- What is not given stays.
-create function watchkeeper.store_delivery_settings(argument text, given jsonb) returns jsonb
-language plpgsql security definer set search_path = '' as $$
-declare
-  stored watchkeeper.delivery_settings;
-begin
-  perform watchkeeper.need_shape(argument, given, '{"type": "object", "additionalProperties": false, "properties": {
-    "storm_alerts": {"type": "integer", "minimum": 2, "maximum": 1000}, "flapping_changes": {"type": "integer", "minimum": 3, "maximum": 1000},
-    "flapping_window_s": {"type": "integer", "minimum": 60, "maximum": 86400}, "dead_after_s": {"type": "integer", "minimum": 60, "maximum": 1209600}}}');
-  update watchkeeper.delivery_settings as s
-  set storm_alerts = coalesce((given ->> 'storm_alerts')::numeric::integer, s.storm_alerts),
-    flapping_changes = coalesce((given ->> 'flapping_changes')::numeric::integer, s.flapping_changes),
-    flapping_window_s = coalesce((given ->> 'flapping_window_s')::numeric::integer, s.flapping_window_s),
-    dead_after_s = coalesce((given ->> 'dead_after_s')::numeric::integer, s.dead_after_s)
-  returning s.* into stored;
-  return to_jsonb(stored) - 'only_row';
-end
-$$;
-
-create or replace function watchkeeper.save_delivery_settings(settings jsonb) returns jsonb
-language plpgsql security definer set search_path = '' as $$
-begin
-  perform watchkeeper.require_role('admin');
-  return watchkeeper.store_delivery_settings('settings', settings);
-end
-$$;
-
-create function watchkeeper.get_delivery_settings() returns jsonb
-language plpgsql stable security definer set search_path = '' as $$
-begin
-  perform watchkeeper.require_role('viewer');
-  return (select to_jsonb(s) - 'only_row' from watchkeeper.delivery_settings as s);
-end
-$$;
+-- Settings of which there is one -------------------------------------------------------------------------------
 
 -- {section: {setting: value}}
 create function watchkeeper.single_settings_now() returns jsonb
 language sql stable security definer set search_path = '' as $$
-  select jsonb_build_object('delivery_settings', to_jsonb(d) - 'only_row', 'incident_settings', to_jsonb(i) - 'only_row')
-  from watchkeeper.delivery_settings as d cross join watchkeeper.incident_settings as i
+  select jsonb_build_object('delivery_settings', to_jsonb(d) - 'only_row', 'incident_settings', to_jsonb(i) - 'only_row',
+    'access_settings', to_jsonb(a) - 'only_row')
+  from watchkeeper.delivery_settings as d cross join watchkeeper.incident_settings as i cross join watchkeeper.access_settings as a
 $$;
 
 create function watchkeeper.store_single_settings(section text, given jsonb) returns jsonb
@@ -100,6 +88,7 @@ language sql security definer set search_path = '' as $$
   select case section
     when 'delivery_settings' then watchkeeper.store_delivery_settings(section, given)
     when 'incident_settings' then watchkeeper.store_incident_settings(section, given)
+    when 'access_settings' then watchkeeper.store_access_settings(section, given)
   end
 $$;
 
@@ -117,7 +106,7 @@ begin
 end
 $$;
 
--- Applying ------------------------------------------------------------------------------------------------------
+-- Applying -----------------------------------------------------------------------------------------------------
 
 create function watchkeeper.need_config(config jsonb) returns void
 language plpgsql stable security definer set search_path = '' as $$
@@ -142,7 +131,7 @@ $$;
 
 -- {targets, channels, rotations, ..., delivery_settings, incident_settings}: what is not mentioned is left alone; within
 -- what is mentioned, `prune` deletes the rest. Returns the plan, and the tokens of new heartbeats.
-create or replace function watchkeeper.apply_config(config jsonb, prune boolean, dry_run boolean, at timestamptz) returns jsonb
+create function watchkeeper.apply_config(config jsonb, prune boolean, dry_run boolean, at timestamptz) returns jsonb
 language plpgsql security definer set search_path = '' as $$
 declare
   plan jsonb := '{}';
@@ -199,7 +188,22 @@ begin
 end
 $$;
 
-create or replace function watchkeeper.export_config() returns jsonb
+-- A dry run does it all and takes it back: what it says is what would happen.
+create function watchkeeper.plan_config(config jsonb, prune boolean, at timestamptz) returns jsonb
+language plpgsql security definer set search_path = '' as $$
+declare
+  outcome jsonb;
+begin
+  begin
+    outcome := watchkeeper.apply_config(config, prune, true, at);
+    raise exception using errcode = 'WK000';
+  exception when sqlstate 'WK000' then
+    return outcome - 'tokens';
+  end;
+end
+$$;
+
+create function watchkeeper.export_config() returns jsonb
 language plpgsql stable security definer set search_path = '' as $$
 begin
   perform watchkeeper.require_role('viewer');
@@ -212,7 +216,14 @@ begin
 end
 $$;
 
-create function public.get_delivery_settings() returns jsonb
-language sql stable set search_path = '' as 'select watchkeeper.get_delivery_settings()';
+create function public.apply_config(config jsonb, prune boolean default false, dry_run boolean default false) returns jsonb
+language sql set search_path = '' as $$
+  select case when dry_run then watchkeeper.plan_config(config, prune, now()) else watchkeeper.apply_config(config, prune, false, now()) end
+$$;
+create function public.export_config() returns jsonb
+language sql stable set search_path = '' as 'select watchkeeper.export_config()';
 
-grant execute on function watchkeeper.get_delivery_settings(), public.get_delivery_settings() to authenticated, service_role;
+grant execute on function
+  watchkeeper.apply_config(jsonb, boolean, boolean, timestamptz), watchkeeper.plan_config(jsonb, boolean, timestamptz),
+  public.apply_config(jsonb, boolean, boolean), watchkeeper.export_config(), public.export_config()
+to authenticated, service_role;

@@ -12,12 +12,6 @@ create table watchkeeper.watchdog (
 );
 alter table watchkeeper.watchdog enable row level security;
 insert into watchkeeper.watchdog default values;
-create trigger audit after insert or update or delete on watchkeeper.watchdog
-  for each row execute function watchkeeper.audit('url', 'silent_since');
-
--- Its callers call it by name, and find the new one below.
--- squawk-ignore renaming-object
-alter function watchkeeper.monitoring(timestamptz) rename to pulse;
 
 -- {status: on | off, reason}
 create function watchkeeper.watchdog_state() returns jsonb
@@ -39,11 +33,6 @@ begin
 exception when insufficient_privilege then
   return jsonb_build_object('status', 'off', 'reason', 'postgres may not use pg_cron');
 end
-$$;
-
-create function watchkeeper.monitoring(at timestamptz) returns jsonb
-language sql stable set search_path = '' as $$
-  select watchkeeper.pulse(monitoring.at) || jsonb_build_object('watchdog', watchkeeper.watchdog_state())
 $$;
 
 -- Sent after the transaction, by pg_net. Whether it arrived, `net._http_response` knows.

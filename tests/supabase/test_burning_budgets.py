@@ -1,4 +1,4 @@
-"""What is left of a target that is gone, and of a budget that burns while its cause is being worked on."""
+"""A budget that burns while its cause is being worked on."""
 
 from __future__ import annotations
 
@@ -6,71 +6,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.supabase.test_availability import Node
 from tests.supabase.test_incident_policy import MINUTES_15, incidents, policy, tend
 from tests.supabase.test_incidents import kinds, moved, opened, timeline
 from tests.supabase.test_objectives import objective, seen
 from tests.supabase.test_outbox import acknowledge
-from tests.supabase.test_uptime_days import NOON, noon, roll_up, summary
 from tests.supabase.world import Db, Json, World, only
 
-__all__ = ["noon"]
-
 DAY = 86_400
-
-
-# A target that is gone -------------------------------------------------------------------------------------------
-
-
-def gone(noon: World, kind: str, after_s: float) -> str:
-    """Looked at four times from noon, once in vain, and deleted."""
-    node = Node(noon, kind)
-    node.minutes("ok", "fail", "ok", "unknown")
-    target_id: str = node.target["id"]
-    noon.db.run("select watchkeeper.delete_target(%s, %s)", target_id, noon.at(after_s))
-    return target_id
-
-
-def day_of(noon: World, target_id: str) -> tuple[int, int, bool]:
-    """Checks and failures of its only day, and whether there is a latency."""
-    found = noon.db.rows(
-        "select checks, failures, p50_ms is not null from watchkeeper.uptime_days where target_id = %s",
-        target_id,
-    )
-    row: tuple[int, int, bool] = only(found)
-    return row
-
-
-def test_the_last_day_of_a_deleted_target_has_its_checks(noon: World) -> None:
-    target_id = gone(noon, "blockchain", 300)
-    window = only(summary(noon, noon.at(600), target_id)["targets"])["windows"]["24h"]
-    assert window["failures"] == 1
-    assert window["p50_ms"] is not None
-    roll_up(noon, NOON + timedelta(days=1, hours=1))
-    assert day_of(noon, target_id) == (4, 1, True)
-
-
-def test_what_is_rolled_up_is_pruned_and_stays_as_it_was(noon: World) -> None:
-    target_id = gone(noon, "blockchain", 300)
-    now = NOON + timedelta(days=2, hours=1)
-    noon.db.run("select watchkeeper.prune_history(%s, 1, 1000)", now)
-    assert noon.db.value("select count(*) from watchkeeper.last_looks") == 4, "its day is not rolled up"
-    roll_up(noon, now)
-    page = summary(noon, now, target_id)
-    assert noon.db.value("select watchkeeper.prune_history(%s, 1, 4)", now)["more"]
-    assert noon.db.value("select count(*) from watchkeeper.last_looks") == 0
-    assert summary(noon, now, target_id) == page
-    assert day_of(noon, target_id) == (4, 1, True)
-
-
-def test_a_check_that_keeps_its_own_record_is_not_counted_twice(noon: World) -> None:
-    target_id = gone(noon, "uptime", 300)
-    recorded = noon.db.value("select count(*) from uptime_checks where target_id = %s", target_id)
-    roll_up(noon, NOON + timedelta(days=1, hours=1))
-    assert day_of(noon, target_id)[0] == recorded
-
-
-# A budget that burns ---------------------------------------------------------------------------------------------
 
 
 @pytest.fixture

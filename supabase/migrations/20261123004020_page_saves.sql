@@ -1,5 +1,5 @@
--- What the page's forms still lacked: a save that knows what its writer had read, every draft judged as targets are,
--- routes moved in one step, the settings of which there is one; and groups that tell what is known to be critical.
+-- What the page's forms need to save: a save that knows what its writer had read, every draft judged as saving it would,
+-- routes moved in one step, and the settings of which there is one.
 
 -- Versions ------------------------------------------------------------------------------------------------------
 
@@ -13,12 +13,6 @@ create function watchkeeper.kinds_of_settings() returns text[]
 language sql stable set search_path = '' as $$
   select array(select k.kind from watchkeeper.setting_kinds() as k order by k.n)
     || array(select s from jsonb_object_keys(watchkeeper.single_settings_now()) as s order by s)
-$$;
-
--- One writer of settings at a time, from the look at the version to the commit. Whoever saves takes this lock first.
-create function watchkeeper.lock_settings() returns void
-language sql set search_path = '' as $$
-  select pg_advisory_xact_lock(hashtextextended('watchkeeper.settings', 0))
 $$;
 
 -- As it is stored now, without what others than its form move: null if it is not there.
@@ -93,22 +87,6 @@ $$;
 
 -- Saving --------------------------------------------------------------------------------------------------------
 
-create or replace function watchkeeper.store_setting(kind text, argument text, given jsonb, at timestamptz) returns jsonb
-language sql security definer set search_path = '' as $$
-  select watchkeeper.lock_settings();
-  select case kind
-    when 'channel' then watchkeeper.channel_document(watchkeeper.store_channel(argument, given, at))
-    when 'rotation' then watchkeeper.rotation_document(watchkeeper.store_rotation(argument, given))
-    when 'escalation' then watchkeeper.escalation_document(watchkeeper.store_escalation(argument, given))
-    when 'route' then watchkeeper.store_route(argument, given)
-    when 'silence' then watchkeeper.silence_document(watchkeeper.store_silence(argument, given))
-    when 'heartbeat' then watchkeeper.store_heartbeat(argument, given, at)
-    when 'objective' then watchkeeper.objective_document(watchkeeper.store_objective(argument, given, at))
-    when 'report_plan' then watchkeeper.store_report_plan(argument, given, at)
-    when 'benchmark_rule' then watchkeeper.benchmark_rule_document(watchkeeper.store_benchmark_rule(argument, given, at))
-  end
-$$;
-
 -- With the version that its writer had read, if he says so.
 create function watchkeeper.store_seen(kind text, given jsonb, at timestamptz) returns jsonb
 language plpgsql security definer set search_path = '' as $$
@@ -127,108 +105,6 @@ begin
     when 'incident_settings' then watchkeeper.store_incident_settings(argument, document)
     when 'access_settings' then watchkeeper.store_access_settings(argument, document)
     else watchkeeper.store_setting(kind, argument, document, at) end;
-end
-$$;
-
-create or replace function watchkeeper.save_setting(kind text, given jsonb, at timestamptz) returns jsonb
-language plpgsql security definer set search_path = '' as $$
-begin
-  perform watchkeeper.require_role('admin');
-  return watchkeeper.store_seen(kind, given, at);
-end
-$$;
-
-create or replace function watchkeeper.save_silence(silence jsonb) returns jsonb
-language plpgsql security definer set search_path = '' as $$
-begin
-  perform watchkeeper.require_role('admin', 'responder');
-  return watchkeeper.store_seen('silence', silence, now());
-end
-$$;
-
-create or replace function watchkeeper.save_report_plan(plan jsonb, at timestamptz) returns jsonb
-language plpgsql security definer set search_path = '' as $$
-begin
-  perform watchkeeper.require_role('admin');
-  return watchkeeper.store_seen('report_plan', plan, at);
-end
-$$;
-
-create or replace function watchkeeper.save_objective(objective jsonb, at timestamptz) returns jsonb
-language plpgsql security definer set search_path = '' as $$
-begin
-  perform watchkeeper.require_role('admin');
-  return watchkeeper.store_seen('objective', objective, at);
-end
-$$;
-
-create or replace function watchkeeper.save_delivery_settings(settings jsonb) returns jsonb
-language plpgsql security definer set search_path = '' as $$
-begin
-  perform watchkeeper.require_role('admin');
-  return watchkeeper.store_seen('delivery_settings', settings, now());
-end
-$$;
-
-create or replace function watchkeeper.save_incident_settings(settings jsonb) returns jsonb
-language plpgsql security definer set search_path = '' as $$
-begin
-  perform watchkeeper.require_role('admin');
-  return watchkeeper.store_seen('incident_settings', settings, now());
-end
-$$;
-
-create or replace function watchkeeper.save_access_settings(settings jsonb) returns jsonb
-language plpgsql security definer set search_path = '' as $$
-begin
-  perform watchkeeper.require_role('admin');
-  return watchkeeper.store_seen('access_settings', settings, now());
-end
-$$;
-
-create or replace function watchkeeper.save_target(target jsonb, at timestamptz) returns jsonb
-language plpgsql security definer set search_path = '' as $$
-declare
-  document jsonb;
-  stored watchkeeper.targets;
-begin
-  perform watchkeeper.require_role('admin');
-  perform watchkeeper.need_json('target', target, 'object', 100000);
-  document := watchkeeper.normal_target('target', target - 'paused' - 'version', watchkeeper.catalog_document());
-  -- Dependencies are one graph: two people must not close a cycle from both ends. All who save targets wait here.
-  lock table watchkeeper.dependencies in share row exclusive mode;
-  perform watchkeeper.need_version('target', 'target', target);
-  stored := watchkeeper.store_target(document, at);
-  perform watchkeeper.store_dependencies('target', document);
-  return watchkeeper.target_document(stored);
-end
-$$;
-
--- Deleting waits for who saves, and the other way round: a save cannot bring back what it has just seen.
-create or replace function watchkeeper.delete_setting(kind text, name text, at timestamptz) returns void
-language plpgsql security definer set search_path = '' as $$
-begin
-  perform watchkeeper.require_role('admin');
-  perform watchkeeper.need_text('name', name, 100);
-  perform watchkeeper.lock_settings();
-  case kind
-    when 'channel' then perform watchkeeper.drop_channel(name, at); return;
-    when 'escalation' then perform watchkeeper.drop_escalation(name, at); return;
-    when 'rotation' then
-      if exists (select from watchkeeper.escalations as e, jsonb_array_elements(e.steps) as s where s -> 'on_call' ? delete_setting.name) then
-        raise sqlstate 'PT409' using message = format('name: an escalation still uses the rotation %s', name);
-      end if;
-      delete from watchkeeper.rotations as r where r.name = delete_setting.name;
-    when 'route' then delete from watchkeeper.routes as r where r.name = delete_setting.name;
-    when 'heartbeat' then
-      perform watchkeeper.close_alert('heartbeat:' || h.id, 'the heartbeat was deleted', at) from watchkeeper.heartbeats as h where h.name = delete_setting.name;
-      delete from watchkeeper.heartbeats as h where h.name = delete_setting.name;
-  end case;
-  if not found then
-    perform watchkeeper.not_found('name', kind, name);
-  end if;
-exception when foreign_key_violation then
-  raise sqlstate 'PT409' using message = format('name: a route still uses the %s %s', kind, left(name, 100));
 end
 $$;
 
@@ -292,19 +168,6 @@ begin
 end
 $$;
 
-create or replace function watchkeeper.validate_target(target jsonb) returns jsonb
-language plpgsql stable security definer set search_path = '' as $$
-begin
-  perform watchkeeper.require_role('admin');
-  perform watchkeeper.need_json('target', target, 'object', 100000);
-  perform watchkeeper.need_place(watchkeeper.normal_target('target', target - 'paused' - 'version', watchkeeper.catalog_document()));
-  perform watchkeeper.need_version('target', 'target', target);
-  return '{"ok": true, "problem": null}';
-exception when invalid_parameter_value or sqlstate 'PT409' then
-  return jsonb_build_object('ok', false, 'problem', sqlerrm);
-end
-$$;
-
 -- The order of routes -------------------------------------------------------------------------------------------
 
 -- Puts a route before another; before none is last. The positions stay what they were, as far as each can be its own,
@@ -343,76 +206,6 @@ begin
   end loop;
   return watchkeeper.list_settings('routes', at);
 end
-$$;
-
--- The groups of the summary -------------------------------------------------------------------------------------
-
-create or replace function watchkeeper.group_summary(wanted_kind text, metrics jsonb, checks watchkeeper.check_status[]) returns jsonb
-language sql stable set search_path = '' as $$
-  with statuses as (
-    select s.*, t.name, t.labels, t.created_at,
-      (select max(l.observed_at) from watchkeeper.latest_values as l where l.check_id = s.check_id) as observed_at,
-      not s.stale and exists (select from watchkeeper.latest_values as l where l.check_id = s.check_id and l.known) as known,
-      exists (select from unnest(checks) as o where o.target_id = s.target_id and o.status = 'critical') as target_critical
-    from unnest(checks) as s join watchkeeper.targets as t on t.id = s.target_id
-    where s.kind = wanted_kind and s.status <> 'paused'
-  ),
-  shown as (
-    -- A silent source tells nothing of the chain: what it would have told is unknown. That its silence is known to be
-    -- critical, by this check or by another of its target, is said beside it.
-    select *, case when known then status else 'unknown' end as shown_status,
-      case when known or status = 'critical' then reason
-        else coalesce(reason, 'no value is known') || case when target_critical then '; the target is critical' else '' end end as shown_reason
-    from statuses
-  ),
-  chosen as (
-    select * from shown order by labels ->> 'primary' = 'true' desc nulls last, created_at, name limit 1
-  ),
-  worst as (
-    select shown_status, case when count(*) over () > 1 then name || ': ' else '' end || shown_reason as reason
-    from shown order by watchkeeper.status_rank(shown_status) desc, watchkeeper.status_rank(status) desc, created_at limit 1
-  )
-  select jsonb_build_object(
-    'status', coalesce((select w.shown_status from worst as w), 'unknown'),
-    'reason', case when exists (select from worst) then (select w.reason from worst as w)
-      else format('no target has the check %s', wanted_kind) end,
-    'firing', (select watchkeeper.worst_status(array_agg(f.status)) from statuses as f where f.status in ('critical', 'warning')),
-    'target', (select c.name from chosen as c),
-    'targets', (select count(*) from shown),
-    'observed_at', (select c.observed_at from chosen as c),
-    'stale', coalesce((select not c.known from chosen as c), true)
-  ) || (
-    select jsonb_object_agg(m.key, (
-      select l.value from watchkeeper.latest_values as l join chosen as c on c.check_id = l.check_id
-      where l.metric_name = m.value and l.known and c.known
-    ))
-    from jsonb_each_text(metrics) as m
-  )
-$$;
-
-create or replace function watchkeeper.uptime_summary(checks watchkeeper.check_status[]) returns jsonb
-language sql stable set search_path = '' as $$
-  select jsonb_build_object(
-    'status', coalesce(watchkeeper.worst_status(array_agg(u.status)), 'unknown'),
-    'reason', case when count(*) = 0 then 'no target has the check uptime' else
-      (array_agg(case when u.reason is not null then u.name || ': ' || u.reason end order by watchkeeper.status_rank(u.status) desc, u.created_at, u.name))[1] end,
-    'observed_at', max(u.last_run_at),
-    'stale', coalesce(bool_or(u.state = 'unknown'), true),
-    'services', count(*),
-    'up', count(*) filter (where u.state = 'up'),
-    'down', count(*) filter (where u.state = 'down'),
-    'unknown', count(*) filter (where u.state = 'unknown'))
-  from (
-    select s.status, s.reason, t.name, t.created_at, newest.last_run_at,
-      case when s.stale or newest.outcome = 'unknown' or last_look.is_up is null then 'unknown' when last_look.is_up then 'up' else 'down' end as state
-    from unnest(checks) as s
-    join watchkeeper.targets as t on t.id = s.target_id
-    left join watchkeeper.check_states as newest on newest.check_id = s.check_id
-    left join lateral (
-      select k.is_up from public.uptime_checks as k where k.target_id = s.target_id order by k.checked_at desc limit 1
-    ) as last_look on true
-    where s.kind = 'uptime' and s.status <> 'paused'
-  ) as u
 $$;
 
 -- The API -------------------------------------------------------------------------------------------------------

@@ -1,168 +1,5 @@
 -- Claim, send, settle. An attempt is counted when it is claimed, so a worker that dies has tried.
 
--- The duties of the clock: what was held back and may go now, the next step of a ladder, reminders, flapping's end.
-create function watchkeeper.release_held(at timestamptz) returns void
-language plpgsql set search_path = '' as $$
-declare
-  alert public.system_alerts;
-begin
-  for alert in
-    select a.* from public.system_alerts as a
-    where a.status = 'firing' and a.routed_at is null order by a.created_at for no key update skip locked
-  loop
-    perform watchkeeper.route_alert(alert, at);
-  end loop;
-end
-$$;
-
-create function watchkeeper.end_flapping(at timestamptz) returns void
-language sql set search_path = '' as $$
-  select watchkeeper.close_alert(a.fingerprint, 'no longer flapping', at)
-  from public.system_alerts as a cross join watchkeeper.delivery_settings as s
-  where a.status = 'firing' and a.alert_type = 'flapping'
-    and watchkeeper.recent_changes(left(a.fingerprint, -length(':flapping')), at) <= s.flapping_changes / 2
-$$;
-
--- The channels of a step, and those of the people on call.
-create function watchkeeper.step_channels(step jsonb, at timestamptz) returns table (channel_id uuid, why text)
-language sql stable set search_path = '' as $$
-  select c.id, 'escalation: ' || c.name
-  from watchkeeper.channels as c
-  where c.enabled and c.deleted_at is null and coalesce(step -> 'channels', '[]') ? c.name
-  union
-  select c.id, 'on call: ' || r.name || ', ' || c.person
-  from watchkeeper.rotations as r
-  join watchkeeper.channels as c on lower(c.person) = lower(watchkeeper.on_call(r, at))
-  where c.enabled and c.deleted_at is null and coalesce(step -> 'on_call', '[]') ? r.name
-$$;
-
-create function watchkeeper.climb_ladders(at timestamptz) returns void
-language plpgsql set search_path = '' as $$
-declare
-  rung record;
-  alert public.system_alerts;
-  way record;
-begin
-  -- The alert's lock is the one that counts, as in acknowledging: whoever holds it is ending the ladder.
-  for alert in
-    select a.* from public.system_alerts as a
-    where a.id in (select l.alert_id from watchkeeper.ladders as l where l.next_at <= at) order by a.created_at for no key update skip locked
-  loop
-    select l.*, e.steps, e.repeats, e.name into rung
-    from watchkeeper.ladders as l join watchkeeper.escalations as e on e.id = l.escalation_id where l.alert_id = alert.id;
-    if alert.status <> 'firing' or alert.acknowledged then
-      delete from watchkeeper.ladders as l where l.alert_id = rung.alert_id;
-      continue;
-    end if;
-    continue when rung.alert_id is null or rung.next_at > at or watchkeeper.reason_to_hold(alert, at) is not null;
-    for way in
-      select distinct on (s.channel_id) s.channel_id, s.why from watchkeeper.step_channels(rung.steps -> rung.step, at) as s
-      where s.channel_id is distinct from watchkeeper.dead_channel(alert) order by s.channel_id, s.why
-    loop
-      if watchkeeper.told(alert.id, way.channel_id) then
-        perform watchkeeper.enqueue(alert, way.channel_id, 'remind', format('step-%s-%s-%s', left(rung.escalation_id::text, 8), rung.round, rung.step), way.why, 0, at);
-      else
-        perform watchkeeper.enqueue(alert, way.channel_id, 'trigger', 'trigger', way.why, 0, at);
-      end if;
-    end loop;
-    if rung.step + 1 < jsonb_array_length(rung.steps) then
-      update watchkeeper.ladders as l
-      set step = rung.step + 1, next_at = at + make_interval(secs => (rung.steps -> (rung.step + 1) ->> 'after_s')::integer)
-      where l.alert_id = rung.alert_id;
-    elsif rung.round < rung.repeats then
-      update watchkeeper.ladders as l
-      set step = 0, round = rung.round + 1, next_at = at + make_interval(secs => greatest(60, (rung.steps -> 0 ->> 'after_s')::integer))
-      where l.alert_id = rung.alert_id;
-    else
-      update watchkeeper.ladders as l set next_at = 'infinity' where l.alert_id = rung.alert_id;
-      -- A ladder that led to nobody is as good as no route, and is tried again.
-      update public.system_alerts as a set routed_at = null, held_by = 'no route matches'
-      where a.id = alert.id
-        and not exists (select from watchkeeper.deliveries as d where d.alert_id = alert.id and d.event = 'trigger' and d.status <> 'cancelled');
-      if found then
-        delete from watchkeeper.ladders as l where l.alert_id = rung.alert_id;
-      end if;
-    end if;
-  end loop;
-end
-$$;
-
-create function watchkeeper.remind(at timestamptz) returns void
-language plpgsql set search_path = '' as $$
-declare
-  late record;
-begin
-  for late in
-    select a as alert, d.channel_id, max(r.remind_every_s) as every_s, max(d.created_at) as last_at
-    from public.system_alerts as a
-    join watchkeeper.deliveries as d on d.alert_id = a.id and d.event in ('trigger', 'remind', 'escalate')
-    join watchkeeper.route_channels as rc on rc.channel_id = d.channel_id
-    join watchkeeper.routes as r on r.id = rc.route_id and r.enabled and r.remind_every_s is not null
-    where a.status = 'firing' and not a.acknowledged and a.routed_at is not null and watchkeeper.matches(r.match, a)
-    group by a, d.channel_id
-    having max(d.created_at) <= at - make_interval(secs => max(r.remind_every_s)) and bool_and(d.status <> 'pending')
-  loop
-    -- Whoever holds it may be resolving it, and nothing comes after a resolve.
-    perform from public.system_alerts as a
-    where a.id = (late.alert).id and a.status = 'firing' and not a.acknowledged for no key update skip locked;
-    if found and watchkeeper.reason_to_hold(late.alert, at) is null and watchkeeper.told((late.alert).id, late.channel_id) then
-      perform watchkeeper.enqueue(late.alert, late.channel_id, 'remind', 'remind-' || extract(epoch from late.last_at), 'not acknowledged yet', 0, at);
-    end if;
-  end loop;
-end
-$$;
-
--- What waits for a channel that was deleted goes another way: alerts that still fire are routed anew, without it. What
--- somebody holds at this moment is left to the next sweep, because whoever waits for many alerts waits in a circle.
-create function watchkeeper.cancel_deleted(at timestamptz) returns void
-language plpgsql security definer set search_path = '' as $$
-declare
-  alert public.system_alerts;
-  untold boolean;
-  reason constant text := 'the channel was deleted';
-begin
-  update watchkeeper.deliveries as d set status = 'cancelled', settled_at = at, leased_until = null, last_error = reason
-  where d.id in (
-    select x.id from watchkeeper.deliveries as x join watchkeeper.channels as c on c.id = x.channel_id
-    where x.status = 'pending' and x.alert_id is null and c.deleted_at is not null for no key update of x skip locked);
-  for alert in
-    select a.* from public.system_alerts as a
-    where a.id in (
-      select d.alert_id from watchkeeper.deliveries as d join watchkeeper.channels as c on c.id = d.channel_id
-      where d.status = 'pending' and c.deleted_at is not null)
-    order by a.created_at for no key update skip locked
-  loop
-    with cancelled as (
-      update watchkeeper.deliveries as d set status = 'cancelled', settled_at = at, leased_until = null, last_error = reason
-      where d.id in (
-        select x.id from watchkeeper.deliveries as x join watchkeeper.channels as c on c.id = x.channel_id
-        where x.alert_id = alert.id and x.status = 'pending' and c.deleted_at is not null for no key update of x skip locked)
-      returning d.event
-    )
-    select count(*) filter (where c.event in ('trigger', 'escalate')) > 0 into untold from cancelled as c;
-    if untold and alert.status = 'firing' then
-      perform watchkeeper.route_alert(alert, at);
-    end if;
-  end loop;
-end
-$$;
-
-create function watchkeeper.sweep(at timestamptz) returns void
-language plpgsql security definer set search_path = '' as $$
-begin
-  -- One sweeper at a time; whoever else comes has nothing to add.
-  if pg_try_advisory_xact_lock(hashtext('watchkeeper.sweep')) then
-    perform watchkeeper.end_flapping(at);
-    perform watchkeeper.mark_late_heartbeats(at);
-    perform watchkeeper.release_held(at);
-    perform watchkeeper.climb_ladders(at);
-    perform watchkeeper.remind(at);
-    perform watchkeeper.bury_expired(at);
-    perform watchkeeper.cancel_deleted(at);
-  end if;
-end
-$$;
-
 -- How many messages the channel may still send this minute. Volatile, in plpgsql: it must see what another worker, for
 -- whose lock on the channel we did not have to wait, has just claimed.
 create function watchkeeper.rate_left(channel watchkeeper.channels, at timestamptz) returns bigint
@@ -176,12 +13,13 @@ end
 $$;
 
 -- Rows that go out as one message share a key: in a storm all of a channel's, else the non-critical ones of a network.
+-- Only alerts merge.
 create function watchkeeper.message_key(
   delivery watchkeeper.deliveries, alert public.system_alerts, merges boolean, waiting bigint, storm_alerts integer
 ) returns text
 language sql immutable set search_path = '' as $$
   select case
-    when not merges or delivery.event in ('acknowledge', 'test') then delivery.id::text
+    when not merges or delivery.alert_id is null or delivery.event = 'acknowledge' then delivery.id::text
     when waiting > storm_alerts then delivery.event
     when watchkeeper.severity_rank(alert.severity) < 3 and alert.metadata ->> 'network' is not null
       then delivery.event || ':' || (alert.metadata ->> 'network')
@@ -208,10 +46,10 @@ language sql set search_path = '' as $$
       select d.id, d.seq
       from watchkeeper.deliveries as d
       where d.channel_id = l.id and d.status = 'pending' and d.next_attempt_at <= at and (d.leased_until is null or d.leased_until <= at)
-        -- In order: what came before for this alert and channel goes first, however long it takes.
+        -- In order: what came before for this subject and channel goes first, however long it takes.
         and not exists (
           select from watchkeeper.deliveries as earlier
-          where earlier.alert_id = d.alert_id and earlier.channel_id = d.channel_id and earlier.seq < d.seq and earlier.status = 'pending'
+          where earlier.subject_id = d.subject_id and earlier.channel_id = d.channel_id and earlier.seq < d.seq and earlier.status = 'pending'
         )
       order by d.next_attempt_at, d.seq
       limit 500
@@ -222,7 +60,7 @@ language sql set search_path = '' as $$
   keyed as (
     select d.id, d.channel_id, r.seq,
       watchkeeper.message_key(d, a, coalesce((catalog.document #>> array['notifiers', c.kind, 'merges'])::boolean, false),
-        count(*) over (partition by d.channel_id, d.event), s.storm_alerts) as key
+        count(d.alert_id) over (partition by d.channel_id, d.event), s.storm_alerts) as key
     from ready as r
     join watchkeeper.deliveries as d on d.id = r.id
     join watchkeeper.channels as c on c.id = d.channel_id
@@ -256,40 +94,6 @@ language sql set search_path = '' as $$
   select coalesce(array_agg(t.id), '{}') from taken as t
 $$;
 
--- The newest values of the check that raised the alert, for the text of the message.
-create function watchkeeper.last_values(alert public.system_alerts) returns jsonb
-language sql stable set search_path = '' as $$
-  select coalesce(jsonb_agg(jsonb_build_object('name', l.metric_name, 'value', l.value::text, 'unit', l.unit, 'observed_at', l.observed_at,
-    'known', l.known) order by l.metric_name), '[]')
-  from watchkeeper.checks as c join watchkeeper.latest_values as l on l.check_id = c.id
-  where c.target_id = alert.target_id and c.kind = alert.metadata ->> 'kind'
-$$;
-
--- One message: its channel, and the deliveries it settles. Secrets are references; the worker reads them.
-create function watchkeeper.message_documents(delivery_ids uuid[]) returns jsonb
-language sql stable set search_path = '' as $$
-  select coalesce(jsonb_agg(m.document order by m.seq), '[]')
-  from (
-    select min(d.seq) as seq, jsonb_build_object(
-      'lease_id', d.lease_id, 'event', min(d.event),
-      'channel', jsonb_build_object('id', c.id, 'name', c.name, 'kind', c.kind, 'config', c.config, 'secrets', c.secrets),
-      'deliveries', jsonb_agg(jsonb_build_object(
-        'id', d.id, 'dedup_key', d.dedup_key, 'attempt', d.attempts, 'why', d.why, 'created_at', d.created_at,
-        'alert', case when a.id is not null then watchkeeper.alert_document(a) || jsonb_build_object('values', watchkeeper.last_values(a)) end,
-        'thread', (
-          select t.thread from watchkeeper.deliveries as t
-          where t.alert_id = d.alert_id and t.channel_id = d.channel_id and t.thread is not null order by t.seq limit 1
-        )
-      ) order by d.seq)
-    ) as document
-    from watchkeeper.deliveries as d
-    join watchkeeper.channels as c on c.id = d.channel_id
-    left join public.system_alerts as a on a.id = d.alert_id
-    where d.id = any (delivery_ids)
-    group by d.lease_id, c.id
-  ) as m
-$$;
-
 create function watchkeeper.claim_deliveries(at timestamptz, most integer, lease_s integer) returns jsonb
 language plpgsql security definer set search_path = '' as $$
 declare
@@ -310,7 +114,7 @@ language sql volatile set search_path = '' as $$
   select least(300, 2 ^ least(attempts, 20)) * (0.5 + random())
 $$;
 
--- The trigger never arrived, so nothing about this alert follows it there; and others must hear of it.
+-- The trigger never arrived, so nothing about its subject follows it there; and others must hear of it.
 create function watchkeeper.bury(delivery watchkeeper.deliveries, error text, at timestamptz) returns void
 language plpgsql security definer set search_path = '' as $$
 declare
@@ -323,7 +127,7 @@ begin
   end if;
   if delivery.event = 'trigger' then
     update watchkeeper.deliveries as d set status = 'cancelled', settled_at = at, leased_until = null, last_error = 'its trigger was not delivered'
-    where d.alert_id = delivery.alert_id and d.channel_id = delivery.channel_id and d.seq > delivery.seq and d.status = 'pending';
+    where d.subject_id = delivery.subject_id and d.channel_id = delivery.channel_id and d.seq > delivery.seq and d.status = 'pending';
   end if;
   if delivery.event <> 'test' then
     select c.* into channel from watchkeeper.channels as c where c.id = delivery.channel_id;
@@ -336,8 +140,9 @@ $$;
 
 -- The alerts that their deliveries may move. Whoever settles or buries takes them first, before any delivery, and in the
 -- order in which everybody takes alerts: so nobody waits in a circle.
+-- Without enable_seqscan, for the reason that stands at watchkeeper.ancestors.
 create function watchkeeper.lock_channel_alerts(channel_ids uuid[]) returns void
-language plpgsql security definer set search_path = '' as $$
+language plpgsql security definer set search_path = '' set enable_seqscan = off as $$
 begin
   perform from public.system_alerts as a
   where a.status = 'firing' and a.fingerprint = any (array(select 'channel:' || c from unnest(channel_ids) as c))
@@ -421,19 +226,30 @@ declare
   settlement jsonb;
   n integer;
   settled integer := 0;
+  sent uuid[] := '{}';
 begin
   perform watchkeeper.need_json('settlements', settlements, 'array', 4000000);
   perform watchkeeper.need_between('settlements', jsonb_array_length(settlements), 0, 5000);
   for settlement, n in select e.s, e.n - 1 from jsonb_array_elements(settlements) with ordinality as e (s, n) loop
     perform watchkeeper.need_fit(format('settlements[%s]', n), settlement, watchkeeper.settlement_schema());
   end loop;
-  -- In one order, because each settlement may move the alert of its channel.
+  perform watchkeeper.lock_channel_alerts(array(
+    select distinct d.channel_id from watchkeeper.deliveries as d
+    where d.id in (select (s ->> 'delivery_id')::uuid from jsonb_array_elements(settlements) as s)));
   for settlement in
     select s from jsonb_array_elements(settlements) as s
     left join watchkeeper.deliveries as d on d.id = (s ->> 'delivery_id')::uuid order by d.channel_id, d.seq
   loop
-    settled := settled + watchkeeper.settle_one(settlement, at)::integer;
+    if watchkeeper.settle_one(settlement, at) then
+      settled := settled + 1;
+      if settlement ->> 'outcome' = 'sent' then
+        sent := sent || (settlement ->> 'delivery_id')::uuid;
+      end if;
+    end if;
   end loop;
+  insert into public.performance_benchmarks (benchmark_name, operation_type, duration_ms, recorded_at)
+  select 'watchkeeper', 'deliver', watchkeeper.elapsed_ms(d.created_at, d.settled_at), at
+  from watchkeeper.deliveries as d where d.id = any (sent) and d.event = 'trigger';
   update watchkeeper.monitor as m set last_delivery_at = greatest(m.last_delivery_at, at)
   where settled > 0 and exists (select from jsonb_array_elements(settlements) as s where s ->> 'outcome' = 'sent');
   return jsonb_build_object('settled', settled, 'stale', jsonb_array_length(settlements) - settled);
