@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from playwright.sync_api import Route, expect
 
-from tests.dashboard.conftest import Visitors, email_of, look_again
+from tests.dashboard.conftest import Visitors, email_of, look_again, until
 from tests.dashboard.site import Site
 
 
@@ -16,6 +16,7 @@ def test_one_is_acknowledged_at_once_and_for_everybody(visit: Visitors, site: Si
     page.get_by_role("button", name="Acknowledge").click()
     expect(page.get_by_text(f"{email_of(page)}, now")).to_be_visible()
     assert not site.store.list_alerts()[0]["acknowledged"], "shown before the API has answered"
+    until(page, lambda: bool(waiting))
     waiting[0].continue_()
     expect(page.get_by_text("Acknowledged the alert.")).to_be_visible()
     assert site.store.list_alerts()[0]["acknowledged_by_email"] == email_of(page)
