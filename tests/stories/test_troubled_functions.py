@@ -60,6 +60,9 @@ def test_one_function_throws_one_times_out_one_is_throttled_and_the_fourth_works
         throttled = world.watch(chain_node.url, name="throttled", chain="evm", checks={"mempool": SLOW})
         works = world.watch(chain_node.url, name="works", chain="evm", checks={"p2p": SLOW})
         targets = [throws, overruns, throttled, works]
+        for kind in ("uptime", "blockchain"):
+            # What is on its way to targets of before would meet the trouble.
+            world.sqs.purge_queue(QueueUrl=world.queue(kind))
         since = look(world, targets)
         assert {target.recorded(since, COLD_S)[0].outcome for target in targets} == {"ok"}
         assert {target.status() for target in targets} == {"ok"}
@@ -68,8 +71,7 @@ def test_one_function_throws_one_times_out_one_is_throttled_and_the_fourth_works
         trouble = open_.enter_context(ExitStack())
         for kind in ("uptime", "blockchain"):
             trouble.enter_context(world.again_after(kind, 1))
-            # The emulator ends all instances of a function when one cannot start. One at a time, so that none that was
-            # started in the trouble ends those that are started after it.
+            # The emulator ends all instances of a function when one cannot start: one at a time, see below.
             trouble.enter_context(world.throttled(kind, 1))
         trouble.enter_context(world.configured("uptime", Handler="handlers.run_checks.is_not_there"))
         trouble.enter_context(world.configured("blockchain", Timeout=1))
@@ -79,6 +81,8 @@ def test_one_function_throws_one_times_out_one_is_throttled_and_the_fourth_works
         dead: set[str] = set()
         eventually(lambda: collect_dead(world, dead, targets) >= {throws.id, overruns.id}, COLD_S)
         assert dead == {throws.id, overruns.id}
+        # What still starts in the trouble would end what is started after it.
+        eventually(lambda: all(world.is_idle(kind) for kind in ("uptime", "blockchain")))
         assert [target.runs()[-1].outcome for target in targets] == [None, None, None, "ok"]
 
         # Two minutes later; what is due again meets the function as it is when it is mended.

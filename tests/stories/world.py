@@ -173,6 +173,16 @@ class World:
         finally:
             self.functions.delete_function_concurrency(FunctionName=name)
 
+    def is_idle(self, kind: str) -> bool:
+        """Whether of that kind's function, of which one instance may run at once, none runs."""
+        try:
+            self.functions.invoke(
+                FunctionName=self.names[f"Check{kind.capitalize()}"], Payload=b'{"Records": []}'
+            )
+        except self.functions.exceptions.TooManyRequestsException:
+            return False
+        return True
+
     @contextmanager
     def again_after(self, kind: str, seconds: int) -> Iterator[None]:
         """Meanwhile a message that was not handled comes again after so many seconds, not minutes."""

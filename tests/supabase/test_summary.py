@@ -416,7 +416,9 @@ def test_the_page_of_a_thousand_targets_reads_little_and_no_history(big: World, 
              "where relname in ('system_health_metrics', 'runs', 'uptime_checks')")  # fmt: skip
     with big.db.connection.transaction():
         big.db.value(f"select watchkeeper.{rpc}(%s)", big.at(50))
-        assert big.db.rows_read() < 20 * 3000, "a few rows for each check"
+        assert big.db.rows_read() < 100 * 3000, (
+            "some rows for each check, whatever the plan; not each target for each"
+        )
         assert big.db.value(reads) == 0
 
 
@@ -438,7 +440,9 @@ def test_a_series_reads_its_own_rows_only(big: World) -> None:
 def test_a_tick_over_a_thousand_targets_reads_little(big: World) -> None:
     with big.db.connection.transaction(force_rollback=True):
         assert len(big.tick(60)) == 3000
-        assert big.db.rows_read() < 30 * 3000, "a few rows for each check"
+        assert big.db.rows_read() < 100 * 3000, (
+            "some rows for each check, whatever the plan; not each check for each"
+        )
 
 
 def test_a_policy_asks_once_whatever_the_number_of_rows(big: World) -> None:

@@ -376,4 +376,4 @@ def test_a_page_of_many_targets_and_days_reads_each_row_a_few_times(db: Db) -> N
     read = db.rows_read() - began
     assert (len(page["targets"]), len(page["targets"][0]["days"])) == (100, 90)
     assert page["targets"][0]["windows"]["90d"]["failures"] == 89 * 5
-    assert read < 3 * 100 * (1000 + 95), "each span and each day a few times"
+    assert read < 10 * 100 * (1000 + 95), "each span and each day a few times, not the spans of all for each"
