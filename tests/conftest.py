@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from infra.deploy.database import push
 from infra.local.anvil import Anvil
@@ -27,8 +27,10 @@ from tests.support.parts import Api, Cluster, Database
 from tests.support.scratch import scratch
 
 # The suite plays the same histories each time, so that one commit is either green or not; `make fuzz` plays others.
-settings.register_profile("repeatable", derandomize=True)
-settings.register_profile("random", print_blob=True)
+# Neither is timed: an example that a busy machine held up is no counter-example.
+UNTIMED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("repeatable", UNTIMED, derandomize=True)
+settings.register_profile("random", UNTIMED, print_blob=True)
 settings.load_profile("repeatable")
 
 

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from infra.local.stack import Stack
 from tests.dashboard.site import Site
@@ -22,6 +22,8 @@ from tests.support.parts import Cluster
 
 HERE = Path(__file__).parent
 PASSWORD = "correct horse battery"
+PATIENCE_MS = 30_000  # no claim about how fast the page is: three other groups of tests may run beside it
+expect.set_options(timeout=PATIENCE_MS)
 
 
 @pytest.fixture(scope="session")
@@ -97,7 +99,7 @@ class Visitors:
         )  # fmt: skip
         self._contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(10_000)
+        page.set_default_timeout(PATIENCE_MS)
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.on(
             "console",
@@ -138,7 +140,7 @@ def arrived(page: Page, email: str) -> None:
 def sign_up_for_session(api_url: str, key: str, email: str, password: str) -> dict[str, Any]:
     """What the API answers to somebody new: the session that the page would keep."""
     body = {"email": email, "password": password}
-    reply = httpx.post(f"{api_url}/auth/v1/signup", headers={"apikey": key}, json=body, timeout=20)
+    reply = httpx.post(f"{api_url}/auth/v1/signup", headers={"apikey": key}, json=body, timeout=60)
     session: dict[str, Any] = reply.raise_for_status().json()
     return {"expires_at": int(time.time()) + session["expires_in"], **session}
 
@@ -171,7 +173,7 @@ def hide(page: Page, hidden: bool) -> None:
     )
 
 
-def until(page: Page, ask: Callable[[], bool], within_s: float = 10) -> None:
+def until(page: Page, ask: Callable[[], bool], within_s: float = PATIENCE_MS / 1000) -> None:
     """Waits for it. (The page's policy forbids Playwright to wait for an expression in it.)"""
     deadline = time.monotonic() + within_s
     while not ask():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from playwright.sync_api import Route, expect
 
-from tests.dashboard.conftest import Visitors, email_of, look_again
+from tests.dashboard.conftest import Visitors, email_of, look_again, until
 from tests.dashboard.site import Site
 
 
@@ -15,10 +15,11 @@ def test_one_is_acknowledged_at_once_and_for_everybody(visit: Visitors, site: Si
     page.route("**/rpc/acknowledge_alert", lambda route: waiting.append(route))  # noqa: PLW0108  (a method cannot be one)
     page.get_by_role("button", name="Acknowledge").click()
     expect(page.get_by_text(f"{email_of(page)}, now")).to_be_visible()
-    assert not site.store.list_alerts()[0]["acknowledged"], "shown before the API has answered"
+    assert not site.store.list_alerts(status="firing")[0]["acknowledged"], "shown before the API has answered"
+    until(page, lambda: bool(waiting))
     waiting[0].continue_()
     expect(page.get_by_text("Acknowledged the alert.")).to_be_visible()
-    assert site.store.list_alerts()[0]["acknowledged_by_email"] == email_of(page)
+    assert site.store.list_alerts(status="firing")[0]["acknowledged_by_email"] == email_of(page)
 
 
 def test_one_that_somebody_else_took_meanwhile_is_theirs(visit: Visitors, site: Site) -> None:
@@ -71,7 +72,7 @@ def test_what_is_refused_is_taken_back_with_the_reason(visit: Visitors, site: Si
     page.get_by_role("button", name="Acknowledge 1 alert").click()
     expect(page.locator(".messages .problem")).to_contain_text("responder")
     expect(page.get_by_role("link", name="our node: service_down")).to_be_visible()
-    assert not site.store.list_alerts()[0]["acknowledged"]
+    assert not site.store.list_alerts(status="firing")[0]["acknowledged"]
     visit.refused = True
 
 

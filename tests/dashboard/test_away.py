@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from io import BytesIO
 
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-from tests.dashboard.conftest import Visitors, look_again
+from tests.dashboard.conftest import Visitors, look_again, until
 from tests.dashboard.site import Site
 
 VIEWS = ["/", "/alerts?show=resolved", "/incidents", "/targets", "/system"]
@@ -22,6 +23,10 @@ def green_share(page: Page) -> float:
         for r, g, b in zip(pixels[::3], pixels[1::3], pixels[2::3], strict=True)
     )  # fmt: skip
     return green / (image.width * image.height)
+
+
+def something_is_well(page: Page) -> bool:
+    return green_share(page) > 0
 
 
 def test_the_api_killed_and_started_again(visit: Visitors, site: Site) -> None:
@@ -39,7 +44,7 @@ def test_the_api_killed_and_started_again(visit: Visitors, site: Site) -> None:
     for page in pages:
         page.locator("h1").first.wait_for(state="attached")
         expect(page.locator(".loading")).to_have_count(0)
-        assert green_share(page) > 0, f"{page.url}: something is well"
+        until(page, partial(something_is_well, page))
 
     site.kill_api()
     try:
@@ -61,7 +66,7 @@ def test_the_api_killed_and_started_again(visit: Visitors, site: Site) -> None:
     finally:
         site.gateway.start()
     for page in pages:
-        expect(page.get_by_role("alert")).to_have_count(0, timeout=12_000)
+        expect(page.get_by_role("alert")).to_have_count(0)
     visit.refused = True
 
 
@@ -75,6 +80,6 @@ def test_a_page_opened_while_the_api_is_away_waits_for_it(visit: Visitors, site:
         expect(page.get_by_role("alert")).to_contain_text("The API cannot be reached")
     finally:
         site.gateway.start()
-    expect(page.get_by_role("link", name="our node")).to_be_visible(timeout=12_000)
+    expect(page.get_by_role("link", name="our node")).to_be_visible()
     expect(page.get_by_role("alert")).to_have_count(0)
     visit.refused = True

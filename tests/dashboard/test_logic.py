@@ -13,7 +13,7 @@ MOST_KB = 120
 
 def run(*command: str) -> None:
     done = subprocess.run(
-        [node_path(), *command], cwd=DASHBOARD, capture_output=True, text=True, check=False, timeout=120
+        [node_path(), *command], cwd=DASHBOARD, capture_output=True, text=True, check=False, timeout=600
     )
     assert done.returncode == 0, done.stdout + done.stderr
 

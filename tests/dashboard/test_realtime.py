@@ -58,21 +58,24 @@ def test_a_change_is_shown_at_once_and_without_realtime_later(
     site.fire("sudden")
     since = time.monotonic()
     phoenix.tell()
-    expect(page.get_by_role("link", name="sudden: service_down")).to_be_visible(timeout=2000)
-    assert time.monotonic() - since < 2
+    expect(page.get_by_role("link", name="sudden: service_down")).to_be_visible()
+    assert time.monotonic() - since < 50, "long before it asks by itself"
     assert sorted(calls) == ["get_system_health_summary", "list_alerts"], "one request for each of both"
 
     # A storm, and what is not meant for it.
     calls.clear()
+    since = time.monotonic()
     for _ in range(30):
         phoenix.tell()
     phoenix.tell("something_else")
     phoenix.tell(topic="realtime:another")
     page.wait_for_timeout(1500)
-    assert 2 <= len(calls) <= 4, "at most one refresh a second"
+    until(page, lambda: len(calls) >= 2)
+    most = 1 + time.monotonic() - since
+    assert len(calls) <= 2 * most, "at most one refresh a second"
 
     page.clock.run_for("00:26")
-    until(page, lambda: len(phoenix.events("heartbeat")) == 1)
+    until(page, lambda: len(phoenix.events("heartbeat")) >= 1)
     assert phoenix.events("heartbeat")[0]["topic"] == "phoenix"
 
     rests_while_hidden(page, phoenix)

@@ -20,7 +20,7 @@ from tests.drill.trouble import Trouble, resolve_all
 from tests.drill.verdict import Alert, Row, Verdict, judge
 from tests.drill.worker import Plan, words
 
-DRAIN_S = 90
+DRAIN_S = 180
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def workers(site: Site, plan: Plan) -> Iterator[Workers]:
             yield Workers(popen)
         finally:
             popen.stdin.close()
-            popen.wait(20)
+            popen.wait(60)
 
 
 def drill(folder: Path, *, kills: int, workers_at_once: int, seed: int, minutes: float) -> Report:

@@ -19,7 +19,7 @@ def folder(session_folder: Path) -> Path:
 
 
 def test_nothing_is_lost_while_workers_die_at_every_step(folder: Path) -> None:
-    report = drill(folder, kills=KILLS, workers_at_once=3, seed=7, minutes=2)
+    report = drill(folder, kills=KILLS, workers_at_once=3, seed=7, minutes=6)
     assert report.verdict.violations == [], "\n".join(lines(report))
     assert sum(report.kills.values()) >= KILLS
     assert set(report.kills) == set(BOUNDARIES), "a step at which nobody died"

@@ -1,6 +1,5 @@
 import asyncio
 import json
-import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event, Thread, Timer
@@ -57,7 +56,7 @@ class Receivers:
                 self.rfile.read(int(self.headers["Content-Length"]))
                 outer.paths.append(self.path)
                 if self.path == "/slow":
-                    outer.release.wait(10)
+                    outer.release.wait(60)
                 self.send_response(200)
                 self.send_header("Content-Length", "0")
                 self.end_headers()
@@ -153,19 +152,16 @@ def test_nothing_to_do_is_one_question(work: Work) -> None:
 def test_a_slow_channel_holds_up_nobody(work: Work, receivers: Receivers) -> None:
     """What the others did is settled, and what came later is claimed, while the slow one is waited for."""
     ledger = Ledger([to("slow", 1), to("good", 2)], [to("good", 3)])
-    settled_at: dict[str, float] = {}
-    started = time.monotonic()
+    settled: list[str] = []
 
     def note(settlements: list[Json]) -> None:
-        for settlement in settlements:
-            settled_at[settlement["delivery_id"][-1]] = time.monotonic() - started
-        if len(settled_at) == 2:
+        settled.extend(settlement["delivery_id"][-1] for settlement in settlements)
+        if len(settled) == 2:
             receivers.release.set()
 
     ledger.on_settle = note
     assert work(ledger) == DONE
-    assert list(settled_at) == ["2", "3", "1"]
-    assert settled_at["2"] < 1.5
+    assert settled == ["2", "3", "1"]
 
 
 def test_many_that_end_together_are_settled_together(work: Work) -> None:

@@ -13,7 +13,7 @@ import httpx
 
 from infra.local.anvil import Anvil
 from infra.local.paths import VENV
-from tests.stories.world import World, eventually
+from tests.stories.world import PATIENCE_S, World, eventually
 
 Start = Callable[..., Anvil]
 PRIMARY = {"primary": "true"}
@@ -22,7 +22,7 @@ PRIMARY = {"primary": "true"}
 def rpc(node: Anvil, method: str, *params: object) -> Any:
     """Tells the node something."""
     request = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
-    reply = httpx.post(node.url, json=request, timeout=10).json()
+    reply = httpx.post(node.url, json=request, timeout=PATIENCE_S).json()
     assert "error" not in reply, reply
     return reply["result"]
 
@@ -41,7 +41,7 @@ def send_transactions(node: Anvil, count: int) -> None:
         }
         for n in range(count)
     ]
-    replies = httpx.post(node.url, json=batch, timeout=30).json()
+    replies = httpx.post(node.url, json=batch, timeout=PATIENCE_S).json()
     assert all("result" in reply for reply in replies), replies
 
 
@@ -86,7 +86,7 @@ def test_paused_mining_is_a_stall_that_grows_critical_and_ends_with_the_next_blo
     world: World, anvil: Start
 ) -> None:
     node = anvil(block_time_s=1)
-    params = {"block_time_s": 1, "stalled_after_blocks": 3, "stalled_min_s": 0, "stalled_critical_blocks": 6}
+    params = {"block_time_s": 1, "stalled_after_blocks": 3, "stalled_min_s": 0, "stalled_critical_blocks": 10}
     target = world.watch(node.url, chain="evm", checks={"blockchain": {"params": params}})
     assert target.look().outcome == "ok"
 

@@ -13,11 +13,9 @@ import httpx
 import pytest
 
 from tests.stories.endpoints import Node, Receiver, receiver
-from tests.stories.world import World, eventually
+from tests.stories.world import PATIENCE_S, World, eventually
 
 Json = dict[str, Any]
-MADE_S = 60  # four files, of which one is a PDF, on a busy machine
-SWEPT_S = 40
 
 
 @pytest.fixture
@@ -48,7 +46,7 @@ def made(world: World, report: Json) -> Json:
         assert found["status"] != "failed", found
         return found if found["status"] == "made" else None
 
-    return eventually(find, MADE_S)
+    return eventually(find)
 
 
 def test_a_report_is_asked_for_made_kept_and_delivered(
@@ -72,19 +70,20 @@ def test_a_report_is_asked_for_made_kept_and_delivered(
     for file in found["files"]:
         body = s3.get_object(Bucket=world.names["Reports"], Key=file["key"])["Body"].read()
         assert (len(body), sha256(body).hexdigest()) == (file["bytes"], file["sha256"])
-        opened = httpx.get(found["links"][file["format"]])
+        opened = httpx.get(found["links"][file["format"]], timeout=PATIENCE_S)
         assert (opened.status_code, opened.content) == (200, body)
         assert opened.headers["content-disposition"] == f'attachment; filename="{file["name"]}"'
-    figures = json.loads(httpx.get(found["links"]["json"]).content)
+    figures = json.loads(httpx.get(found["links"]["json"], timeout=PATIENCE_S).content)
     assert [each["name"] for each in figures["targets"]] == [target.name]
-    assert httpx.get(found["links"]["pdf"]).content.startswith(b"%PDF-")
+    assert httpx.get(found["links"]["pdf"], timeout=PATIENCE_S).content.startswith(b"%PDF-")
 
     link = found["links"]["csv"]
-    assert httpx.put(link, content=b"forged").status_code == 403
-    assert httpx.get(link.partition("?")[0]).status_code == 403, "without its signature it opens nothing"
+    assert httpx.put(link, content=b"forged", timeout=PATIENCE_S).status_code == 403
+    unsigned = httpx.get(link.partition("?")[0], timeout=PATIENCE_S)
+    assert unsigned.status_code == 403, "without its signature it opens nothing"
 
     world.tick()  # which orders the sweeps of its minute
-    (message,) = eventually(lambda: receiver.heard, SWEPT_S)
+    (message,) = eventually(lambda: receiver.heard)
     assert message["event"] == "report"
     assert link in json.dumps(message)
 
@@ -98,7 +97,7 @@ def test_new_links_to_a_report_open_the_files_that_are_kept(world: World) -> Non
     again = made(world, report)
     assert again["files"] == first["files"]
     assert again["made_at"] > first["made_at"]
-    assert httpx.get(again["links"]["csv"]).status_code == 200
+    assert httpx.get(again["links"]["csv"], timeout=PATIENCE_S).status_code == 200
 
 
 def test_the_books_are_closed_once_a_day_and_the_head_of_the_log_is_kept(world: World) -> None:

@@ -126,7 +126,7 @@ def test_what_comes_twice_and_in_any_order_is_recorded_once(world: World, chain_
         random.Random(7).shuffle(messages)  # noqa: S311 - an order, not a secret
         for message in messages:
             world.sqs.send_message(QueueUrl=world.names["Spool"], MessageBody=message.body)
-        eventually(lambda: waiting(world, "Spool") == 0, within_s=60)
+        eventually(lambda: waiting(world, "Spool") == 0)
     recorded = {run.due_at: run.outcome for run in target.runs() if run.due_at in due}
     assert recorded == dict.fromkeys(due, "ok")
     assert target.count("uptime_checks") >= len(due)

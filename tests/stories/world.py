@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from psycopg import sql
 from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
 
 from infra.local.aws import STACK, Aws
 from infra.local.gateway import Gateway
@@ -26,8 +27,11 @@ T = TypeVar("T")
 NOT_BY_ITSELF_S = 3600
 """An interval beyond every story: such a check runs when the story looks, and never else."""
 
+PATIENCE_S = 120
+"""How long a story waits for what comes by itself. No claim about how fast it comes."""
 
-def eventually(ask: Callable[[], T | None], within_s: float = 30) -> T:
+
+def eventually(ask: Callable[[], T | None], within_s: float = PATIENCE_S) -> T:
     """The first true answer. Polled, so that a slow machine makes a story slower and not red."""
     deadline = time.monotonic() + within_s
     while not (answer := ask()):
@@ -98,12 +102,24 @@ class World:
         return told
 
     def watch(self, endpoint: str | None, *, keep: bool = False, **target: Any) -> Watched:
-        """A new target; `checks` without an interval run when the story looks. `keep`: beyond this story."""
+        """A new target; `checks` without an interval run when the story looks. `keep`: beyond this story.
+
+        Those are not even due at once, as a new check is: a tick of the Scheduler's would look before the story does.
+        """
         target["checks"] = {
             kind: {"interval_s": NOT_BY_ITSELF_S, **check} for kind, check in target["checks"].items()
         }
         name = target.pop("name", "story") + f"-{token_hex(4)}"
-        saved = self.store.save_target({"name": name, "endpoint": endpoint, **target})
+        document = {"name": name, "endpoint": endpoint, **target}
+        with self.db.transaction():
+            row = self.db.execute("select public.save_target(%s)", [Jsonb(document)]).fetchone()
+            assert row
+            saved = row[0]
+            self.db.execute(
+                "update watchkeeper.checks set next_due_at = now() + make_interval(secs => interval_s) "
+                "where target_id = %s and interval_s = %s",
+                [saved["id"], NOT_BY_ITSELF_S],
+            )
         watched = Watched(self, saved["id"], name)
         if not keep:
             self._watched.append(watched)
@@ -148,14 +164,24 @@ class World:
             self.functions.update_function_configuration(FunctionName=name, **usual)
 
     @contextmanager
-    def throttled(self, kind: str) -> Iterator[None]:
-        """Meanwhile no instance of that kind's function may run."""
+    def throttled(self, kind: str, instances: int = 0) -> Iterator[None]:
+        """Meanwhile no more instances of that kind's function may run."""
         name = self.names[f"Check{kind.capitalize()}"]
-        self.functions.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=0)
+        self.functions.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=instances)
         try:
             yield
         finally:
             self.functions.delete_function_concurrency(FunctionName=name)
+
+    def is_idle(self, kind: str) -> bool:
+        """Whether of that kind's function, of which one instance may run at once, none runs."""
+        try:
+            self.functions.invoke(
+                FunctionName=self.names[f"Check{kind.capitalize()}"], Payload=b'{"Records": []}'
+            )
+        except self.functions.exceptions.TooManyRequestsException:
+            return False
+        return True
 
     @contextmanager
     def again_after(self, kind: str, seconds: int) -> Iterator[None]:
@@ -219,7 +245,7 @@ class Watched:
         since = self.claim(kind)
         return self.recorded(since)[-1]
 
-    def recorded(self, since: datetime, within_s: float = 30) -> list[Run]:
+    def recorded(self, since: datetime, within_s: float = PATIENCE_S) -> list[Run]:
         """The runs claimed since then, when all of them have an outcome."""
 
         def done() -> list[Run] | None:

@@ -638,7 +638,7 @@ def test_whoever_changed_first_and_waits_for_a_row_does_not_hold_up_the_chain(pa
 
 
 def until(done: Callable[[], bool]) -> None:
-    give_up = time.monotonic() + 10
+    give_up = time.monotonic() + 60
     while not done():
         assert time.monotonic() < give_up
         time.sleep(0.01)
@@ -881,13 +881,13 @@ def test_a_page_of_large_rows_is_cut_short(db: Db) -> None:
     assert [row["seq"] for row in db.rpc("export_audit_log", after_seq=3)["rows"]] == [4]
 
 
-def test_ten_thousand_rows_are_chained_and_verified_in_seconds(db: Db) -> None:
+def test_ten_thousand_rows_are_chained_and_verified_one_by_one(db: Db) -> None:
     db.run("insert into watchkeeper.targets (name) select 'target ' || n from generate_series(1, 10000) as n")
-    began = time.monotonic()
+    began = db.rows_read()
     chain(db)
-    chained = time.monotonic()
+    chained = db.rows_read()
     assert db.rpc("verify_audit_log")["rows"] == 10000
-    assert (chained - began < 10, time.monotonic() - chained < 5) == (True, True)
+    assert (chained - began < 11_000, db.rows_read() - chained < 22_000) == (True, True), "each once or twice"
 
 
 WRONG = {

@@ -128,7 +128,11 @@ HOURS = st.fixed_dictionaries({}, optional={
 })  # fmt: skip
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=300,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(hours=HOURS, at=MOMENTS)
 def test_hours_are_local_and_run_over_midnight(world: World, hours: Json, at: datetime) -> None:
     assert world.db.value("select watchkeeper.within_hours(%s, %s)", Jsonb(hours), at) == within(hours, at)

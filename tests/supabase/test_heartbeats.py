@@ -169,7 +169,11 @@ CRON = st.tuples(
 ).map(" ".join)  # fmt: skip
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=20,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(
     cron=CRON,
     zone=st.sampled_from(["UTC", "Asia/Kolkata"]),

@@ -16,7 +16,9 @@ import psycopg
 from tests.supabase.world import Array, Db, Json, World, a_target, finding, result
 
 SECONDS = 5.0
+AT_MOST_S = 120.0  # on a machine so busy that somebody did not come through by then
 FASTER = 120  # as fast as the story's clock goes
+POLICY = "opened by the policy ok"
 NETWORKS = ("red", "green", "blue")
 NODES = [f"{network}-{n}" for network in NETWORKS for n in range(4)]
 
@@ -28,6 +30,7 @@ class Crowd:
         self.connect = connect
         self.began = datetime.now(UTC) - timedelta(hours=20)
         self.from_ = time.monotonic()
+        self.wanted: set[str] = set()
         self.answers: Counter[str] = Counter()
         self.person = connect().member("responder")
 
@@ -36,7 +39,8 @@ class Crowd:
 
     @property
     def over(self) -> bool:
-        return time.monotonic() - self.from_ > SECONDS
+        passed = time.monotonic() - self.from_
+        return passed > AT_MOST_S or (passed > SECONDS and self.wanted <= set(self.answers))
 
     @contextmanager
     def trying(self, what: str) -> Any:
@@ -108,6 +112,8 @@ def work_on_incidents(crowd: Crowd, db: Db, dice: random.Random) -> None:
             "select watchkeeper.create_incident('it is slow', 'high', null, '{}', 'manual', %s::uuid[], %s)",
             Array(each["id"] for each in alerts[:2]), crowd.now(),
         )  # fmt: skip
+    if db.value("select exists (select from incident_logs where opened_by = 'policy')"):
+        crowd.answers[POLICY] += 1
     for incident in db.rpc("list_incidents", max_rows=5):
         id_, version = incident["id"], incident["version"]
         with crowd.trying("incident"):
@@ -238,12 +244,13 @@ def test_nobody_waits_in_a_circle(fresh: Callable[[], Db]) -> None:
     }
     db.rpc("save_benchmark_rule", rule=rule)
     people = [record, record, deliver, deliver, take_alerts, work_on_incidents, change_settings, keep_books]
+    crowd.wanted = {f"{each.__name__} ok" for each in people} | {POLICY}
     with ThreadPoolExecutor(len(people)) as pool:
         list(pool.map(crowd.run, people, range(len(people))))
 
     failed = {what: n for what, n in crowd.answers.items() if not what.endswith((" ok", " refused"))}
     assert failed == {}
     # Each of them came through.
-    assert {each.__name__ for each in people} <= {what.removesuffix(" ok") for what in crowd.answers}
+    assert crowd.wanted <= set(crowd.answers)
     assert db.rpc("verify_audit_log")["ok"]
     assert db.value("select count(*) from incident_logs where opened_by = 'policy'") > 0

@@ -81,7 +81,7 @@ def test_two_admins_who_remove_each_other_leave_one(fresh: Callable[[], Db]) -> 
             waits = pool.submit(ann_is_removed)
             time.sleep(0.3)
             assert not waits.done(), "it has to see what the other one did"
-        error = waits.exception(timeout=10)
+        error = waits.exception(timeout=60)
     assert isinstance(error, psycopg.Error)
     assert error.sqlstate in {"PT409", "42501"}
     assert one.values("select user_id from watchkeeper.members where role = 'admin'") == [ann]

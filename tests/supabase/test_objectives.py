@@ -364,12 +364,12 @@ def test_who_may_do_what(world: World) -> None:
         world.db.rpc("delete_objective", name="x")
 
 
-def test_many_objectives_of_many_targets_are_tended_in_time(world: World) -> None:
+def test_many_objectives_of_many_targets_are_tended_together(world: World) -> None:
     for n in range(100):
         target = world.db.value("select watchkeeper.save_target(%s, %s)", a_target(f"t{n}"), world.start)
         seen(world, target, ("up", 0, 3 * DAY))
     for n in range(20):
         objective(world, f"o{n}")
-    began = datetime.now(UTC)
+    began = world.db.rows_read()
     tend(world, 3 * DAY)
-    assert datetime.now(UTC) - began < timedelta(seconds=2)
+    assert world.db.rows_read() - began < 100 * 20, "each a few times, and not each for each"

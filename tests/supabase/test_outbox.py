@@ -302,7 +302,11 @@ class History:
         assert owed == []
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(steps=st.lists(STEP, min_size=4, max_size=30))
 def test_no_history_loses_a_trigger_or_forgets_a_resolve(world: World, steps: list[tuple[Any, ...]]) -> None:
     with world.db.connection.transaction(force_rollback=True):

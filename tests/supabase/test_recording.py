@@ -214,7 +214,7 @@ def test_what_is_no_list_of_results_is_refused_fast(world: World, message: str, 
         world.db.value(
             "select public.record_check_results(%s::jsonb)", given if results is not None else None
         )
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 20, "a message for each of a million would take minutes"
     assert (caught.value.sqlstate, http_status(caught.value.sqlstate)) == ("22023", 400)
     assert (caught.value.diag.message_primary or "").startswith(message)
 
@@ -237,12 +237,9 @@ def test_json_ten_thousand_levels_deep_is_no_crash(world: World) -> None:
     assert world.db.rpc("list_targets") == []
 
 
-def timed(call: Callable[[], Any]) -> tuple[Any, float]:
-    began = time.monotonic()
-    return call(), time.monotonic() - began
-
-
-def test_a_thousand_results_are_recorded_in_one_call(world: World) -> None:
+def test_a_thousand_results_are_recorded_in_one_call(fresh: Callable[[], Db]) -> None:
+    # A database and a session as new as its tables: what the tests before left makes other plans.
+    world = World(fresh())
     world.db.run(
         "select watchkeeper.apply_targets(%s, false, false, %s)",
         [a_target(f"t{n}", {"blockchain": {}, "p2p": {"interval_s": 60}}) for n in range(550)], world.start,
@@ -252,12 +249,14 @@ def test_a_thousand_results_are_recorded_in_one_call(world: World) -> None:
         result(task, "fail", *(finding("breach", f"rule_{n}") for n in range(5)),
                samples=[sample(f"m{n}", n) for n in range(5)]) for task in tasks
     ]  # fmt: skip
-    # A session as new as its tables: the plans of the tests before were made for tables of nothing.
-    world.db.run("discard plans")
-    _, few_s = timed(lambda: world.record(1, results[:100]))
-    answer, many_s = timed(lambda: world.record(1, results[100:]))
+    with world.db.connection.transaction():
+        began = world.db.rows_read()
+        world.record(1, results[:100])
+        few = world.db.rows_read()
+        answer = world.record(1, results[100:])
+        many = world.db.rows_read()
     assert (answer["recorded"], len(answer["transitions"])) == (1000, 2500)
-    assert many_s < 3 * 10 * few_s, "ten times the work, whatever else the machine does"
+    assert many - few < 1.5 * 10 * (few - began), "ten times the work"
 
 
 # Many at once ----------------------------------------------------------------------------------------------------

@@ -156,7 +156,11 @@ def rules(draw: st.DrawFn) -> str:
     return ";".join(f"{key}={value}" for key, value in {**parts, **draw(ENDS)}.items())
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(rule=rules(), start=st.datetimes(SPRING, SPRING + timedelta(days=90)), hours=st.integers(1, 40))
 def test_a_rule_names_the_days_that_dateutil_names(
     world: World, rule: str, start: datetime, hours: int

@@ -279,12 +279,14 @@ def test_an_objective_that_is_not_there_is_refused(world: World) -> None:
         world.db.rpc("get_sla_report", from_time=START, to_time=world.at(DAY), objective="nope")
 
 
-def test_ten_years_are_reported_in_time(world: World) -> None:
+def test_ten_years_are_reported_from_few_rows(world: World) -> None:
     for n in range(20):
         seen(world, world.target(f"t{n}"), *(("up", d * DAY, (d + 1) * DAY) for d in range(0, 3650, 100)))
-    began = datetime.now(UTC)
+    began = world.db.rows_read()
     found = report(world, 0, 3652 * DAY)
-    assert datetime.now(UTC) - began < timedelta(seconds=5)
+    assert world.db.rows_read() - began < 20 * 3652, (
+        "less than one for each target and day, whatever the plan"
+    )
     assert len(found["days"]) == 3652
     assert sum(each["watched_s"] for each in found["days"]) == found["totals"]["watched_s"] == 20 * 3652 * DAY
 

@@ -194,7 +194,11 @@ def missed(world: World) -> list[tuple[Any, Any]]:
     )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(events=history, limits=thresholds)
 def test_any_history_gives_what_the_model_says(
     connection: psycopg.Connection, events: list[Json], limits: Json

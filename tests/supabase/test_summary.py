@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -412,13 +411,14 @@ def big(cluster: Cluster) -> Iterator[World]:
 
 
 @pytest.mark.parametrize("rpc", ["get_system_health_summary", "list_targets"])
-def test_the_page_of_a_thousand_targets_is_quick_and_reads_no_history(big: World, rpc: str) -> None:
+def test_the_page_of_a_thousand_targets_reads_little_and_no_history(big: World, rpc: str) -> None:
     reads = ("select coalesce(sum(seq_tup_read + idx_tup_fetch), 0) from pg_stat_xact_user_tables "
              "where relname in ('system_health_metrics', 'runs', 'uptime_checks')")  # fmt: skip
     with big.db.connection.transaction():
-        began = time.monotonic()
         big.db.value(f"select watchkeeper.{rpc}(%s)", big.at(50))
-        assert time.monotonic() - began < 2, "the service level of the whole page"
+        assert big.db.rows_read() < 100 * 3000, (
+            "some rows for each check, whatever the plan; not each target for each"
+        )
         assert big.db.value(reads) == 0
 
 
@@ -437,16 +437,17 @@ def test_a_series_reads_its_own_rows_only(big: World) -> None:
         assert big.db.value(read) <= 7 * 61
 
 
-def test_a_tick_over_a_thousand_targets_is_quick(big: World) -> None:
+def test_a_tick_over_a_thousand_targets_reads_little(big: World) -> None:
     with big.db.connection.transaction(force_rollback=True):
-        began = time.monotonic()
         assert len(big.tick(60)) == 3000
-        assert time.monotonic() - began < 3
+        assert big.db.rows_read() < 100 * 3000, (
+            "some rows for each check, whatever the plan; not each check for each"
+        )
 
 
 def test_a_policy_asks_once_whatever_the_number_of_rows(big: World) -> None:
     with big.db.asking_as("viewer"):
         assert "InitPlan" in plan(big.db, "select count(*) from public.system_health_metrics")
-        began = time.monotonic()
+        began = big.db.rows_read()
         assert big.db.value("select count(*) from public.system_health_metrics") == 200_000
-        assert time.monotonic() - began < 1
+        assert big.db.rows_read() - began < 200_100, "the roles are not looked up for each row"

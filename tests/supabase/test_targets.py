@@ -299,7 +299,11 @@ plausible = st.fixed_dictionaries(
 )  # fmt: skip
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=150,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(target=values | st.dictionaries(keys, values) | plausible)
 def test_garbage_is_refused_cleanly_or_stored_as_it_was(connection: psycopg.Connection, target: Any) -> None:
     with connection.transaction(force_rollback=True):

@@ -347,7 +347,7 @@ def test_through_the_api(db: Db) -> None:
         assert db.rpc("roll_up_days") == {"days": 0, "more": False}
 
 
-def test_a_page_of_many_targets_and_days_is_quick(db: Db) -> None:
+def test_a_page_of_many_targets_and_days_reads_each_row_a_few_times(db: Db) -> None:
     """100 targets over 90 days, each day with ten changes and fifty steps of latency."""
     now = datetime.now(UTC)
     db.run(
@@ -371,9 +371,9 @@ def test_a_page_of_many_targets_and_days_is_quick(db: Db) -> None:
     db.run(
         "analyze watchkeeper.availability_spans; analyze watchkeeper.uptime_days; analyze watchkeeper.services"
     )
-    started = time.monotonic()
+    began = db.rows_read()
     page = db.rpc("get_uptime_summary")
-    took_s = time.monotonic() - started
+    read = db.rows_read() - began
     assert (len(page["targets"]), len(page["targets"][0]["days"])) == (100, 90)
     assert page["targets"][0]["windows"]["90d"]["failures"] == 89 * 5
-    assert took_s < 10, "about a second on a machine that does nothing else"
+    assert read < 10 * 100 * (1000 + 95), "each span and each day a few times, not the spans of all for each"

@@ -110,6 +110,13 @@ class Db:
             with self.acting_as(who):
                 yield
 
+    def rows_read(self) -> int:
+        """How many rows this transaction has read so far, in tables and by their indexes. Work that no clock is in."""
+        read: int = self.value(
+            "select sum(seq_tup_read + coalesce(idx_tup_fetch, 0))::bigint from pg_stat_xact_user_tables"
+        )
+        return read
+
     def counts(self) -> dict[str, int]:
         """How many rows each table holds."""
         tables = self.values(

@@ -37,7 +37,7 @@ class Console:
                 raise AssertionError(f"no {words!r} {'when it ended' if ended else 'in time'}:\n{self.text}")
             time.sleep(0.1)
 
-    def end(self, how: signal.Signals, timeout_s: float = 30) -> int:
+    def end(self, how: signal.Signals, timeout_s: float = 120) -> int:
         """Sends it a signal and waits; returns its exit code."""
         self.popen.send_signal(how)
         return self.popen.wait(timeout_s)

@@ -91,4 +91,4 @@ class Api:
         headers = {"apikey": self.publishable_key}
         if person is not None:
             headers["authorization"] = f"Bearer {person.token}"
-        return httpx.post(f"{self.url}/rest/v1/rpc/{function}", headers=headers, json=arguments, timeout=20)
+        return httpx.post(f"{self.url}/rest/v1/rpc/{function}", headers=headers, json=arguments, timeout=60)

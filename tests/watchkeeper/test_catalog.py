@@ -155,7 +155,7 @@ def db(database: Database) -> Iterator[psycopg.Connection[Any]]:
 
 
 @pytest.mark.parametrize("name", SCHEMAS)
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None)
 @given(data=st.data())
 def test_what_the_database_accepts_the_code_can_run(
     name: str, db: psycopg.Connection[Any], data: st.DataObject

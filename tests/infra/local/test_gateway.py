@@ -45,7 +45,7 @@ def test_what_is_nested_too_deep_is_the_callers_fault(
 ) -> None:
     body = f'{{"{argument}": {"[" * depth}"a"{"]" * depth}}}'
     headers = {"apikey": echo.publishable_key, "content-type": "application/json"}
-    reply = httpx.post(f"{echo.url}/rest/v1/rpc/{function}", content=body, headers=headers)
+    reply = httpx.post(f"{echo.url}/rest/v1/rpc/{function}", content=body, headers=headers, timeout=60)
     assert reply.status_code == status, reply.text
     if status == 413:
         assert reply.json()["code"].startswith("54")
@@ -54,12 +54,14 @@ def test_what_is_nested_too_deep_is_the_callers_fault(
 
 def test_a_number_that_is_none_is_the_callers_fault(echo: Api) -> None:
     headers = {"apikey": echo.publishable_key, "content-type": "application/json"}
-    reply = httpx.post(f"{echo.url}/rest/v1/rpc/echo_names", content='{"names": 1e400}', headers=headers)
+    reply = httpx.post(
+        f"{echo.url}/rest/v1/rpc/echo_names", content='{"names": 1e400}', headers=headers, timeout=60
+    )
     assert (reply.status_code, reply.json()["code"]) == (400, "22P02")
 
 
 def test_a_request_without_a_key_is_nobody(api: Api) -> None:
-    reply = httpx.post(f"{api.url}/rest/v1/rpc/list_targets", json={})
+    reply = httpx.post(f"{api.url}/rest/v1/rpc/list_targets", json={}, timeout=60)
     assert reply.status_code == 401
 
 

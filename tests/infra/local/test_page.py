@@ -25,7 +25,7 @@ def page(session_folder: Path) -> Iterator[Page]:
 
 def get(page: Page, path: str, **headers: str) -> tuple[int, http.client.HTTPMessage, bytes]:
     """As it is written: no client tidies the path."""
-    connection = http.client.HTTPConnection(HOST, page.port, timeout=5)
+    connection = http.client.HTTPConnection(HOST, page.port, timeout=60)
     try:
         connection.request("GET", path, headers=headers)
         reply = connection.getresponse()

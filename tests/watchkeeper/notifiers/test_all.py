@@ -128,7 +128,7 @@ def test_a_retry_after_that_makes_no_sense_is_left_out(service: str, header: str
 def test_a_receiver_that_hangs_costs_its_time_only(service: str) -> None:
     started = time.monotonic()
     assert ended(service, silent, send_s=0.3).outcome == "retry"
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 30, "it says nothing for a minute"
 
 
 @WEB
