@@ -166,21 +166,25 @@ begin
 end
 $$;
 
+-- It waits for nobody: with alerts in its hands, it would wait in a circle with whoever wants these. A duty that finds
+-- something held gives back what it took and is left to the next sweep.
 create function watchkeeper.sweep(at timestamptz) returns void
-language plpgsql security definer set search_path = '' as $$
+language plpgsql security definer set search_path = '' set lock_timeout = '100ms' as $$
+declare
+  duty text;
 begin
   -- One sweeper at a time; whoever else comes has nothing to add.
-  if pg_try_advisory_xact_lock(hashtext('watchkeeper.sweep')) then
-    perform watchkeeper.end_flapping(at);
-    perform watchkeeper.mark_late_heartbeats(at);
-    perform watchkeeper.release_held(at);
-    perform watchkeeper.climb_ladders(at);
-    perform watchkeeper.remind(at);
-    perform watchkeeper.bury_expired(at);
-    perform watchkeeper.cancel_deleted(at);
-    perform watchkeeper.note_maintenance(at);
-    perform watchkeeper.tend_incidents(at);
-    perform watchkeeper.tend_each_minute(at);
+  if not pg_try_advisory_xact_lock(hashtext('watchkeeper.sweep')) then
+    return;
   end if;
+  foreach duty in array array['end_flapping', 'mark_late_heartbeats', 'release_held', 'climb_ladders', 'remind', 'bury_expired',
+    'cancel_deleted', 'note_maintenance', 'tend_incidents', 'tend_each_minute']
+  loop
+    begin
+      execute format('select watchkeeper.%I($1)', duty) using at;
+    exception when lock_not_available or deadlock_detected then
+      raise log 'watchkeeper.sweep: % is left to the next sweep: %', duty, sqlerrm;
+    end;
+  end loop;
 end
 $$;

@@ -254,3 +254,21 @@ def test_nobody_waits_in_a_circle(fresh: Callable[[], Db]) -> None:
     assert crowd.wanted <= set(crowd.answers)
     assert db.rpc("verify_audit_log")["ok"]
     assert db.value("select count(*) from incident_logs where opened_by = 'policy'") > 0
+
+
+def test_the_sweep_waits_for_nobody_and_comes_again(fresh: Callable[[], Db]) -> None:
+    sweeper, somebody = fresh(), fresh()
+    world = World(sweeper)
+    flapping = ("node:flapping", None, "node", "flapping", "warning", "it flaps", "{}", 1)
+    sweeper.run(
+        "select watchkeeper.raise_alert(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+        *flapping, world.at(0), world.at(0),
+    )  # fmt: skip
+    status, tended = "select status from system_alerts", "select tended_at from watchkeeper.sweep_clock"
+    with somebody.connection.transaction():
+        somebody.run("select from system_alerts for no key update")
+        sweeper.run("select watchkeeper.sweep(%s)", world.at(100))
+        assert sweeper.value(status) == "firing", "somebody holds it"
+        assert sweeper.value(tended) == world.at(100), "its other duties are done"
+    sweeper.run("select watchkeeper.sweep(%s)", world.at(200))
+    assert sweeper.value(status) == "resolved"
