@@ -10,9 +10,7 @@ Message = dict[str, object]
 
 def received(ago: timedelta, count: int = 1) -> Message:
     stamp = str(int((NOW - ago).timestamp() * 1000))
-    return {
-        "attributes": {"ApproximateFirstReceiveTimestamp": stamp, "ApproximateReceiveCount": str(count)}
-    }
+    return {"attributes": {"ApproximateFirstReceiveTimestamp": stamp, "ApproximateReceiveCount": str(count)}}
 
 
 MINUTES = timedelta(minutes=5)
