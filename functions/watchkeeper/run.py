@@ -5,7 +5,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from watchkeeper.chains import CHAINS
 from watchkeeper.chains.networks import NETWORKS
 from watchkeeper.checks import CHECKS
+from watchkeeper.clock import utc_now
 from watchkeeper.errors import Inconclusive, ObservationError, Unreachable
 from watchkeeper.http import MAX_BYTES, Door
 from watchkeeper.model import (
@@ -37,10 +38,6 @@ M = TypeVar("M", bound=Model)
 
 GRACE_S = 1.0
 """How long after its own deadline a run may take to say so itself, before it is cut off."""
-
-
-def utc_now() -> datetime:
-    return datetime.now(UTC)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import os
 import platform
 import shutil
 from collections.abc import Mapping
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,8 @@ class Aws:
 
     def __init__(self, state: Path, port: int) -> None:
         self.port = port
+        self.region = REGION
+        self.stack = STACK
         self.url = f"http://{HOST}:{port}"
         self._scratch = state / "tmp"
         self.process = Process("aws", [PYTHON, "-m", "ministack"], state, env=self._environment())
@@ -73,12 +76,18 @@ class Aws:
         self.process.stop(timeout_s=3)  # it keeps nothing, so killing it loses nothing
         shutil.rmtree(self._scratch, ignore_errors=True)
 
+    def elsewhere(self, region: str) -> Aws:
+        """The same account in another region. With the same name, MiniStack would give both stacks the same roles."""
+        other = copy(self)
+        other.region, other.stack = region, f"{STACK}-{region}"
+        return other
+
     def client(self, service: str) -> Any:
         """A boto3 client of it. Typed as Any: which methods there are depends on the name."""
         return boto3.client(
             service,
             endpoint_url=self.url,
-            region_name=REGION,
+            region_name=self.region,
             aws_access_key_id="test",
             aws_secret_access_key="test",  # noqa: S106  (MiniStack's own)
             config=Config(connect_timeout=5, retries={"total_max_attempts": 1}),
@@ -91,7 +100,7 @@ class Aws:
             "AWS_ENDPOINT_URL": self.url,
             "AWS_ACCESS_KEY_ID": "test",
             "AWS_SECRET_ACCESS_KEY": "test",
-            "AWS_DEFAULT_REGION": REGION,
+            "AWS_DEFAULT_REGION": self.region,
         }
 
     def put_secret_key(self, value: str) -> None:
@@ -103,7 +112,8 @@ class Aws:
     def deploy(self, supabase_url: str, dashboard_url: str) -> None:
         """Builds the template for this machine and deploys it."""
         folder = build()
-        self.client("s3").create_bucket(Bucket=PACKAGES)
+        packages = f"{PACKAGES}-{self.region}"
+        self.client("s3").create_bucket(Bucket=packages, **_placed(self.region))
         parameters = {
             "Stage": "local",
             "Arch": architecture(),
@@ -118,16 +128,16 @@ class Aws:
             **delivery_parameters(),
         }
         command: list[str | Path] = [
-            SAM, "deploy", "--template-file", folder / "template.yaml", "--stack-name", STACK,
-            "--s3-bucket", PACKAGES, "--capabilities", "CAPABILITY_IAM", "--no-confirm-changeset",
+            SAM, "deploy", "--template-file", folder / "template.yaml", "--stack-name", self.stack,
+            "--s3-bucket", packages, "--capabilities", "CAPABILITY_IAM", "--no-confirm-changeset",
             "--no-progressbar", "--no-fail-on-empty-changeset",
             "--parameter-overrides", *(f"{name}={value}" for name, value in parameters.items()),
         ]  # fmt: skip
-        run("sam deploy", command, cwd=folder, env={**self.environment(), **SAM_SETTINGS})
+        run("sam deploy", command, cwd=folder, env={**SAM_SETTINGS, **self.environment()})
 
     def output(self, name: str) -> str:
         """One of the template's outputs."""
-        stack = self.client("cloudformation").describe_stacks(StackName=STACK)["Stacks"][0]
+        stack = self.client("cloudformation").describe_stacks(StackName=self.stack)["Stacks"][0]
         return next(str(each["OutputValue"]) for each in stack["Outputs"] if each["OutputKey"] == name)
 
     def schedule_checks(self) -> Any:
@@ -140,6 +150,11 @@ class Aws:
         if reply.get("FunctionError"):
             raise LocalError(f"schedule_checks failed: {payload[:1500]}")
         return json.loads(payload)
+
+
+def _placed(region: str) -> dict[str, Any]:
+    """S3's first region has no name for it."""
+    return {} if region == REGION else {"CreateBucketConfiguration": {"LocationConstraint": region}}
 
 
 def delivery_parameters(env: Mapping[str, str] = os.environ) -> dict[str, str]:

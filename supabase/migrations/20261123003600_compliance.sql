@@ -30,6 +30,14 @@ language sql stable set search_path = '' as $$
       from watchkeeper.access_periods() as p
       where coalesce(p.since < to_time, true) and coalesce(p.until > from_time, true)
     ),
+    -- `until` it expires, or was revoked before that. Their rows stay, so nothing has to be found in the log.
+    'api_tokens', (
+      select coalesce(jsonb_agg(jsonb_build_object('name', t.name, 'role', replace(t.role, 'watchkeeper_', ''), 'created_by', t.created_by,
+        'since', watchkeeper.iso_utc(t.created_at), 'until', watchkeeper.iso_utc(least(t.expires_at, t.revoked_at)),
+        'revoked_at', watchkeeper.iso_utc(t.revoked_at), 'last_used_at', watchkeeper.iso_utc(t.last_used_at)) order by t.name, t.created_at), '[]')
+      from watchkeeper.api_tokens as t
+      where t.created_at < to_time and least(t.expires_at, t.revoked_at) > from_time
+    ),
     'access', (
       select coalesce(jsonb_agg(jsonb_build_object('at', watchkeeper.iso_utc(l.at), 'actor', l.actor, 'action',
         case l.action when 'insert' then 'granted' when 'delete' then 'revoked' else 'changed' end,

@@ -1,6 +1,9 @@
 """The spine with real parts: a tick, the queues, the workers, and what the database then says."""
 
+import json
+import time
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from secrets import token_hex
 from threading import Thread
@@ -13,7 +16,9 @@ from moto import mock_aws
 from handlers import run_checks, schedule_checks
 from infra.cli.api import OperatorStore
 from tests.handlers.doubles import Context, Json
-from tests.support.parts import Api
+from tests.stories.endpoints import Lie, node, truth
+from tests.support.parts import Api, Database
+from watchkeeper.clock import utc_now
 from watchkeeper.model import KINDS
 from watchkeeper.settings import Settings
 
@@ -80,11 +85,16 @@ class World:
         return [(alert["alert_type"], alert["status"]) for alert in found]
 
     def _receive(self, kind: str) -> list[Json]:
-        reply = self.sqs.receive_message(QueueUrl=self.urls[kind], MaxNumberOfMessages=10)
+        reply = self.sqs.receive_message(
+            QueueUrl=self.urls[kind], MaxNumberOfMessages=10, MessageSystemAttributeNames=["All"]
+        )
         found = reply.get("Messages", [])
         for message in found:
             self.sqs.delete_message(QueueUrl=self.urls[kind], ReceiptHandle=message["ReceiptHandle"])
-        return [{"messageId": message["MessageId"], "body": message["Body"]} for message in found]
+        return [
+            {"messageId": each["MessageId"], "body": each["Body"], "attributes": each["Attributes"]}
+            for each in found
+        ]
 
 
 @pytest.fixture
@@ -218,3 +228,50 @@ def test_a_result_the_database_refuses_does_not_spoil_the_others(
     ]
     run_checks.record_results(results)
     assert (world.status(good), world.status(bad)) == ("ok", "unknown")
+
+
+def stalled(for_s: int) -> Lie:
+    """What a node says of which the newest block is so old."""
+
+    def say(request: bytes) -> bytes:
+        replies = json.loads(truth(request))
+        for reply in replies:
+            if isinstance(reply["result"], dict):
+                reply["result"]["timestamp"] = hex(int(time.time()) - for_s)
+        return json.dumps(replies).encode()
+
+    return say
+
+
+@pytest.mark.parametrize("wrong_s", [300, -300, 100, -100])
+def test_a_function_whose_clock_is_wrong_sees_and_records_as_if_it_were_right(
+    world: World, save: Save, database: Database, monkeypatch: pytest.MonkeyPatch, wrong_s: int
+) -> None:
+    """By its own, a new block would be a stalled one or one of the future, and what it records late or refused."""
+    monkeypatch.setattr(run_checks, "utc_now", lambda: utc_now() + timedelta(seconds=wrong_s))
+    checks = {"blockchain": {"interval_s": 3600, "params": {"failure_threshold": 1}}}
+    with node() as chain, database.connect() as db:
+        target = save(chain.url, chain="evm", checks=checks)
+        world.tick()
+        assert (world.status(target), world.alerts(target)) == ("ok", [])
+        chain.say = stalled(for_s=150)
+        records = world.run_now(target)
+        assert world.alerts(target) == [("chain_stalled", "firing")], "no clock hides it"
+        world.deliver(records)
+        chain.say = truth
+        world.run_now(target)
+        assert (world.status(target), world.alerts(target)) == ("ok", [("chain_stalled", "resolved")])
+        runs = db.execute(
+            "select r.outcome, r.missed or r.late, r.claimed_at, r.started_at, r.finished_at, r.recorded_at "
+            "from watchkeeper.runs r join watchkeeper.checks c on c.id = r.check_id where c.target_id = %s "
+            "order by r.due_at",
+            [target["id"]],
+        ).fetchall()
+        ages = db.execute(
+            "select metric_value from system_health_metrics where target_id = %s and metric_name = 'block_age' "
+            "order by recorded_at",
+            [target["id"]],
+        ).fetchall()
+    assert [run[:2] for run in runs] == [("ok", False), ("fail", False), ("ok", False)]
+    assert all(run[2:] == tuple(sorted(run[2:])) for run in runs), "claimed, begun, finished, recorded"
+    assert [round(age, -2) for (age,) in ages] == [0, 200, 0]

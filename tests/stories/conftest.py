@@ -15,6 +15,7 @@ from tests.support.parts import Api, Database
 from watchkeeper.catalog import catalog
 
 HERE = Path(__file__).parent
+COLD_S = 90  # the functions of a new stack start for the first time, on a busy machine all at once
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -46,7 +47,7 @@ def kept_time(deployed: World) -> Iterator[Watched]:
             checks={"p2p": {"interval_s": 30}, "mempool": {"interval_s": 45}},
         )
         deployed.tick()
-        eventually(lambda: target.status() == "ok")
+        eventually(lambda: target.status() == "ok", COLD_S)
         yield target
         deployed.store.delete_target(target.id)
 

@@ -43,12 +43,13 @@ def truth(request: bytes) -> bytes:
 
 
 class Node:
-    """Speaks JSON-RPC as `say` makes it; `missing` bytes less than it announces. A GET gets a plain 200."""
+    """Speaks JSON-RPC as `say` makes it; `missing` bytes less than it announces. A GET gets a plain `status`."""
 
     def __init__(self, url: str) -> None:
         self.url = url
         self.say: Lie = truth
         self.missing = 0
+        self.status = 200
         self.requests = 0
 
 
@@ -60,14 +61,14 @@ def node() -> Iterator[Node]:
         def do_POST(self) -> None:
             served.requests += 1
             body = served.say(self.rfile.read(int(self.headers["content-length"])))
-            self._reply(body, len(body) + served.missing)
+            self._reply(200, body, len(body) + served.missing)
 
         def do_GET(self) -> None:
             served.requests += 1
-            self._reply(b"well", 4)
+            self._reply(served.status, b"well", 4)
 
-        def _reply(self, body: bytes, announced: int) -> None:
-            self.send_response(200)
+        def _reply(self, status: int, body: bytes, announced: int) -> None:
+            self.send_response(status)
             self.send_header("content-length", str(announced))
             self.end_headers()
             try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import random
 import time
 from collections.abc import Iterator
@@ -14,8 +15,12 @@ from tests.stories.endpoints import Node
 from tests.stories.world import Watched, World, eventually
 from watchkeeper.queues import pack_results
 
-AWAY_S = 60
+# Longer than what one tick claims ahead, and than the last look then speaks.
+AWAY_S = 170
+CLAIMED_S = 120
 EVERY_S = 5
+TIMEOUT_S = 2
+SPEAKS_S = 2 * EVERY_S + TIMEOUT_S + 30
 
 
 @pytest.fixture
@@ -48,12 +53,10 @@ def counted(world: World, target_id: str) -> tuple[int, int]:
     return row[0], row[1]
 
 
-def due(target: Watched, since: datetime, until: datetime) -> list[datetime]:
-    """What was due then, counted from the first slot on and not from what is recorded."""
-    slots = [target.runs()[0].due_at]
-    while slots[-1] < until:
-        slots.append(slots[-1] + timedelta(seconds=EVERY_S))
-    return [slot for slot in slots if since <= slot < until]
+def due(first: datetime, until: datetime) -> list[datetime]:
+    """What was due from the first slot on, counted and not read."""
+    count = math.ceil((until - first) / timedelta(seconds=EVERY_S))
+    return [first + n * timedelta(seconds=EVERY_S) for n in range(count)]
 
 
 def unknown_s(world: World, target: Watched, since: datetime, until: datetime) -> float:
@@ -66,17 +69,26 @@ def unknown_s(world: World, target: Watched, since: datetime, until: datetime) -
     return float(row[0])
 
 
+def seen_at(world: World, target: Watched) -> dict[datetime, datetime]:
+    """Each slot that was looked at, and when its look was finished."""
+    found = world.db.execute(
+        "select r.due_at, r.finished_at from watchkeeper.runs as r join watchkeeper.checks as c on c.id = r.check_id "
+        "where c.target_id = %s and r.finished_at is not null",
+        [target.id],
+    ).fetchall()
+    return dict(found)
+
+
 @pytest.mark.usefixtures("gateway_back")
-def test_a_minute_without_the_database_loses_no_result(world: World, chain_node: Node) -> None:
-    targets = [
-        world.watch(
-            chain_node.url, name=f"busy {n}", checks={"uptime": {"interval_s": EVERY_S, "timeout_s": 2}}
-        )
-        for n in range(10)
-    ]
+def test_minutes_without_the_database_lose_no_result(world: World, chain_node: Node) -> None:
+    """What was claimed before is looked at and recorded late. What fell due later nobody looked at: that time is told
+    as unknown."""
+    checks = {"uptime": {"interval_s": EVERY_S, "timeout_s": TIMEOUT_S}}
+    targets = [world.watch(chain_node.url, name=f"busy {n}", checks=checks) for n in range(10)]
     world.tick()
     eventually(lambda: all(any(run.outcome for run in target.runs()) for target in targets))
-    world.tick()  # what falls due in the next two minutes is on its way
+    claimed = world.now() + timedelta(seconds=CLAIMED_S)
+    assert "errorMessage" not in world.tick()  # what falls due in the next two minutes is on its way
     world.gateway.stop()
     stopped = world.now()
     time.sleep(AWAY_S)
@@ -84,24 +96,33 @@ def test_a_minute_without_the_database_loses_no_result(world: World, chain_node:
     world.gateway.start()
     back = world.now()
     assert spooled > 0, "what was measured meanwhile waits"
+    assert "errorMessage" not in world.tick()  # not at the next minute, so that the gap ends here
 
     def settled() -> bool:
-        """Each slot of that time has an outcome of its own, and the spool is empty."""
-        during = [run for target in targets for run in target.runs() if stopped <= run.due_at < back]
-        return (
-            waiting(world, "Spool") == 0 and bool(during) and all(r.outcome and not r.missed for r in during)
-        )
+        """Each slot has an outcome of its own, and the spool is empty."""
+        runs = [run for target in targets for run in target.runs() if run.due_at < back]
+        return waiting(world, "Spool") == 0 and all(run.outcome and not run.missed for run in runs)
 
-    eventually(settled, within_s=150)
-    during = [run for target in targets for run in target.runs() if stopped <= run.due_at < back]
-    assert {run.outcome for run in during} == {"ok"}
+    eventually(settled, within_s=180)
     for target in targets:
-        assert [run.due_at for run in target.runs() if stopped <= run.due_at < back] == due(
-            target, stopped, back
-        ), "each slot that was due, and no other"
-        assert unknown_s(world, target, stopped, back) == 0
-        looks, recorded = counted(world, target.id)
-        assert looks == recorded, "each look once"
+        slots = [run.due_at for run in target.runs() if run.due_at < back]
+        was_due = due(slots[0], back)
+        nobody_looked = [slot for slot in was_due if slot not in slots]
+        assert sorted([*slots, *nobody_looked]) == was_due, "no slot twice, and none that was not due"
+        assert nobody_looked == due(nobody_looked[0], nobody_looked[-1] + timedelta(seconds=1)), "one gap"
+        assert nobody_looked[0] >= claimed, "which begins after what was claimed before"
+        assert len(nobody_looked) >= (AWAY_S - CLAIMED_S) / EVERY_S - 1
+
+        looks = seen_at(world, target)
+        assert set(slots) <= looks.keys(), "each that was claimed has its own look"
+        last = max(finished for slot, finished in looks.items() if slot < nobody_looked[0])
+        resumed = min(finished for slot, finished in looks.items() if slot > nobody_looked[-1])
+        untold_s = max(0.0, (resumed - last).total_seconds() - SPEAKS_S)
+        assert unknown_s(world, target, stopped, resumed) == pytest.approx(untold_s, abs=0.01)
+        services, runs = counted(world, target.id)
+        assert services == runs, "each look once"
+    outcomes = {run.outcome for target in targets for run in target.runs() if run.due_at < back}
+    assert outcomes == {"ok"}
     assert waiting(world, "DeadResults") == waiting(world, "DeadChecks") == 0
 
 

@@ -16,7 +16,7 @@ from psycopg import sql
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
-from infra.local.aws import STACK, Aws
+from infra.local.aws import Aws
 from infra.local.gateway import Gateway
 from infra.local.stack import Stack
 from tests.support.parts import Api, Database
@@ -63,8 +63,8 @@ class Run:
 class World:
     """The deployed stack. `tick` is what the Scheduler does each minute."""
 
-    def __init__(self, stack: Stack, api: Api, database: Database) -> None:
-        self.aws: Aws = stack.aws
+    def __init__(self, stack: Stack, api: Api, database: Database, aws: Aws | None = None) -> None:
+        self.aws: Aws = aws or stack.aws
         self.gateway: Gateway = stack.gateway
         self.api = api
         self.store = api.store()
@@ -83,7 +83,8 @@ class World:
     @cached_property
     def names(self) -> dict[str, str]:
         """What the deployment calls the template's resources."""
-        found = self.aws.client("cloudformation").describe_stack_resources(StackName=STACK)["StackResources"]
+        cloudformation = self.aws.client("cloudformation")
+        found = cloudformation.describe_stack_resources(StackName=self.aws.stack)["StackResources"]
         return {each["LogicalResourceId"]: each["PhysicalResourceId"] for each in found}
 
     def now(self) -> datetime:

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from tests.supabase.test_audit import chain
-from tests.supabase.world import Db, Json, World, refused
+from tests.supabase.world import TOOLS, Db, Json, World, refused
 
+INGEST, METRICS = TOOLS
 NOW = datetime.now(UTC)
 FROM, TO = NOW - timedelta(days=2), NOW + timedelta(days=1)
 
@@ -274,3 +275,41 @@ def test_a_wrong_period_is_refused_by_name(db: Db, given: dict[str, Any], argume
 def test_ten_years_and_nothing_in_them_is_a_report_too(db: Db) -> None:
     told = report(db, datetime(2021, 1, 1, tzinfo=UTC), datetime(2031, 1, 1, tzinfo=UTC))
     assert (told["changes"]["count"], told["members"], told["incidents"]["mttr_s"]) == (0, [], None)
+
+
+# Who had access --------------------------------------------------------------------------------------------------
+
+
+def tokens(db: Db, from_time: datetime = FROM, to_time: datetime = TO) -> list[tuple[Any, ...]]:
+    keys = ("name", "role", "created_by", "since", "until", "revoked_at", "last_used_at")
+    told: list[Json] = report(db, from_time, to_time)["api_tokens"]
+    assert all(set(each) == set(keys) for each in told)
+    return [tuple(each[key] for key in keys) for each in told]
+
+
+def iso(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def test_the_report_says_which_tools_had_access_and_until_when(db: Db) -> None:
+    made, used, ended = NOW - timedelta(hours=9), NOW - timedelta(hours=5), NOW - timedelta(hours=3)
+    with db.acting_as("authenticated", db.member("admin", "ann@example.org")):
+        db.rpc("create_api_token", name="ci", role=INGEST, expires_in_days=1)
+        db.rpc("create_api_token", name="grafana", role=METRICS, expires_in_days=1)
+    expires = made + timedelta(days=1)
+    db.run("update watchkeeper.api_tokens set created_at = %s, expires_at = %s", made, expires)
+    db.run(
+        "update watchkeeper.api_tokens set last_used_at = %s, revoked_at = %s where name = 'ci'", used, ended
+    )
+    ci = ("ci", "ingest", "ann@example.org", iso(made), iso(ended), iso(ended), iso(used))
+    grafana = ("grafana", "metrics", "ann@example.org", iso(made), iso(expires), None, None)
+    assert tokens(db) == [ci, grafana]
+    assert tokens(db, ended) == [grafana], "a token that had ended before the period gave nobody access"
+    assert tokens(db, ended - timedelta(seconds=1), ended) == [ci, grafana]
+    assert tokens(db, made - timedelta(days=1), made) == []
+    assert tokens(db, expires, expires + timedelta(days=1)) == []
+    db.run(
+        "update watchkeeper.api_tokens set revoked_at = %s where name = 'grafana'",
+        expires + timedelta(hours=1),
+    )
+    assert tokens(db)[1][4:6] == (iso(expires), iso(expires + timedelta(hours=1))), "expired before that"

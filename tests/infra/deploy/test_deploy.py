@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import zipfile
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -19,13 +21,14 @@ from infra.deploy.destroy import destroy
 from infra.deploy.settings import Deployment, read
 from infra.deploy.smoke import _get
 from infra.deploy.steps import run, steps
-from infra.local.aws import Aws
+from infra.local.aws import REGION, Aws
 from infra.local.build import ZIP, build
 from infra.local.migrations import read_all
 from infra.local.paths import ROOT, TEMPLATE
 from infra.local.people import sign_up
 from infra.local.steps import LocalError
 from tests.infra.deploy.conftest import ADMIN, InjectedError, Project, Steps, broken, values
+from tests.stories.world import eventually
 from watchkeeper.catalog import catalog
 
 SignIn = Callable[[str], dict[str, str]]
@@ -50,6 +53,21 @@ def previous_template() -> str:
         if said(shown) != said(TEMPLATE.read_text()):
             return shown
     pytest.skip("no older template.yaml: this is no checkout with its history")
+
+
+TICKS = "handlers/schedule_checks.py"
+BEFORE = "before"
+
+
+def older_code(newer: Path, older: Path) -> None:
+    """The same, but for a tick that says that it is of the version before."""
+    with zipfile.ZipFile(newer) as found, zipfile.ZipFile(older, "w") as made:
+        for entry in found.infolist():
+            code = found.read(entry)
+            if entry.filename == TICKS:
+                code += f"\n\ndef region_name() -> str:\n    return {BEFORE!r}\n".encode()
+            if "schedule_checks" not in entry.filename or entry.filename == TICKS:
+                made.writestr(entry.filename, code)
 
 
 def test_what_a_failed_creation_left_is_cleared_away(account: Account, deployment: Deployment) -> None:
@@ -90,7 +108,7 @@ def test_the_previous_version_runs(
 ) -> None:
     older = re.sub(r"CodeUri: \S+", f"CodeUri: {ZIP}", previous_template())
     (tmp_path / TEMPLATE.name).write_text(older)
-    (tmp_path / ZIP).symlink_to(build() / ZIP)
+    older_code(build() / ZIP, tmp_path / ZIP)
     assert functions.deploy(deployment, account, tmp_path) == "created"
     assert account.stack_status() == "CREATE_COMPLETE"
     before |= kept(account, deployment)
@@ -99,7 +117,15 @@ def test_the_previous_version_runs(
     sqs.send_message(QueueUrl=before["UptimeChecks"], MessageBody=WAITS, DelaySeconds=900)
 
 
-def test_a_failure_after_any_step_and_then_again(project: Project, every_step: Steps) -> None:
+def ticked(project: Project) -> dict[str, str]:
+    """When each version ticked last, by where it says it is."""
+    with Store(project.gateway.url, project.keys.secret_key) as store:
+        return {each["name"]: each["last_tick_at"] for each in store.list_regions()}
+
+
+def test_a_failure_after_any_step_and_then_again(
+    project: Project, account: Account, every_step: Steps
+) -> None:
     """The worst moment is when the work is done and nobody was told: the step is then run once more."""
     titles = [step.title for step in every_step()]
     assert titles == ["database", "secret key", "functions", "page", "first admin", "smoke test"]
@@ -111,6 +137,9 @@ def test_a_failure_after_any_step_and_then_again(project: Project, every_step: S
             run(attempt[begin:])
         if title == "database":
             project.restart_api()
+        if title == "secret key":
+            account.client("lambda").invoke(FunctionName=account.output("ScheduleChecksFunction"))
+            assert set(ticked(project)) == {BEFORE}, "the version before works on with the new database"
         if title == "functions":
             begin = n + 1
 
@@ -146,8 +175,18 @@ def test_a_second_deploy_by_github_s_role_changes_nothing_and_sees_a_check_recor
     assert "page: https://" in said["smoke test"]
 
 
+@pytest.fixture(scope="module")
+def asked() -> list[datetime]:
+    """Since when the check of the target is due, and nobody but the Scheduler runs a function."""
+    return []
+
+
 def test_upgrading_and_deploying_twice_keeps_messages_and_the_schedule(
-    account: Account, deployment: Deployment, before: dict[str, str]
+    account: Account,
+    deployment: Deployment,
+    project: Project,
+    before: dict[str, str],
+    asked: list[datetime],
 ) -> None:
     after = kept(account, deployment)
     assert {name: after.get(name) for name in before} == before, "none is made anew, none is gone"
@@ -159,6 +198,10 @@ def test_upgrading_and_deploying_twice_keeps_messages_and_the_schedule(
     schedule = account.client("scheduler").get_schedule(Name=f"{deployment.stack}-schedule-checks")
     assert (schedule["State"], schedule["ScheduleExpression"]) == ("ENABLED", "rate(1 minute)")
     assert schedule["Target"]["Arn"].endswith(f":{account.output('ScheduleChecksFunction')}")
+    with Store(project.gateway.url, project.keys.secret_key) as store:
+        store.run_check_now(store.list_targets()[0]["id"])
+    with project.database.connect() as db:
+        asked += db.execute("select clock_timestamp()").fetchone() or ()
 
 
 @pytest.mark.parametrize(
@@ -259,6 +302,16 @@ def test_what_is_wrong_is_named_all_at_once(
         assert f"  - {name}" in said
     assert "wr0ngpassw0rd" not in said
     assert cloud.client("sts").get_caller_identity()["Account"] in said
+
+
+def test_the_scheduler_s_own_tick_runs_the_new_version(project: Project, asked: list[datetime]) -> None:
+    """The tests since then took a part of the minute."""
+    query = "select region, missed from watchkeeper.runs where claimed_at > %s and outcome is not null"
+    with project.database.connect() as db:
+        runs = eventually(lambda: db.execute(query, asked).fetchall(), within_s=120)
+    assert runs == [(REGION, False)]
+    last = {version: datetime.fromisoformat(tick) for version, tick in ticked(project).items()}
+    assert last[REGION] > asked[0] > last[BEFORE], "and the version before ticks no more"
 
 
 def test_nothing_is_destroyed_without_the_stage_s_name(account: Account, deployment: Deployment) -> None:

@@ -29,7 +29,7 @@ PARTS = {
     "make_reports": COMMON | {"aws", "report_names"},
     "prune_history": COMMON,
     "record_spooled": COMMON | {"aws", "queues", "record"},
-    "run_checks": CALLS | {"chains", "checks", "queues", "record", "run"},
+    "run_checks": CALLS | {"chains", "checks", "clock", "queues", "record", "run"},
     "schedule_checks": COMMON | {"aws", "queues"},
 }
 # What the compiled parts of multidict and propcache put there.

@@ -1,36 +1,4 @@
--- Tokens of tools are part of who had access; what is deleted, and a member's role, is as it was when somebody decided.
-
--- Who had access ------------------------------------------------------------------------------------------------
-
--- As it was, and the tokens beside the people.
-create or replace function watchkeeper.access_document(from_time timestamptz, to_time timestamptz) returns jsonb
-language sql stable set search_path = '' as $$
-  select jsonb_build_object(
-    'members', (
-      select coalesce(jsonb_agg(jsonb_build_object('email', m.email, 'role', m.role, 'granted_at', watchkeeper.iso_utc(m.granted_at)) order by m.email), '[]')
-      from watchkeeper.members as m
-    ),
-    'had_access', (
-      select coalesce(jsonb_agg(jsonb_build_object('email', p.email, 'role', p.role, 'since', watchkeeper.iso_utc(p.since), 'until', watchkeeper.iso_utc(p.until))
-        order by p.email, p.since nulls first), '[]')
-      from watchkeeper.access_periods() as p
-      where coalesce(p.since < to_time, true) and coalesce(p.until > from_time, true)
-    ),
-    -- `until` it expires, or was revoked before that. Their rows stay, so nothing has to be found in the log.
-    'api_tokens', (
-      select coalesce(jsonb_agg(jsonb_build_object('name', t.name, 'role', replace(t.role, 'watchkeeper_', ''), 'created_by', t.created_by,
-        'since', watchkeeper.iso_utc(t.created_at), 'until', watchkeeper.iso_utc(least(t.expires_at, t.revoked_at)),
-        'revoked_at', watchkeeper.iso_utc(t.revoked_at), 'last_used_at', watchkeeper.iso_utc(t.last_used_at)) order by t.name, t.created_at), '[]')
-      from watchkeeper.api_tokens as t
-      where t.created_at < to_time and least(t.expires_at, t.revoked_at) > from_time
-    ),
-    'access', (
-      select coalesce(jsonb_agg(jsonb_build_object('at', watchkeeper.iso_utc(l.at), 'actor', l.actor, 'action',
-        case l.action when 'insert' then 'granted' when 'delete' then 'revoked' else 'changed' end,
-        'member', l.row_key, 'role', coalesce(l.after, l.before) ->> 'role') order by l.seq), '[]')
-      from watchkeeper.audit_log as l where l.table_name = 'members' and l.at >= from_time and l.at < to_time
-    ))
-$$;
+-- What is deleted, and a member's role, is as it was when somebody decided.
 
 -- Deleting what was read ------------------------------------------------------------------------------------------
 
