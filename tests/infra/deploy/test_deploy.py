@@ -119,7 +119,7 @@ def test_the_previous_version_runs(
 
 def ticked(project: Project) -> dict[str, str]:
     """When each version ticked last, by where it says it is."""
-    with Store(project.gateway.url, project.keys.secret_key) as store:
+    with OperatorStore(project.gateway.url, project.keys.secret_key) as store:
         return {each["name"]: each["last_tick_at"] for each in store.list_regions()}
 
 
@@ -198,7 +198,7 @@ def test_upgrading_and_deploying_twice_keeps_messages_and_the_schedule(
     schedule = account.client("scheduler").get_schedule(Name=f"{deployment.stack}-schedule-checks")
     assert (schedule["State"], schedule["ScheduleExpression"]) == ("ENABLED", "rate(1 minute)")
     assert schedule["Target"]["Arn"].endswith(f":{account.output('ScheduleChecksFunction')}")
-    with Store(project.gateway.url, project.keys.secret_key) as store:
+    with OperatorStore(project.gateway.url, project.keys.secret_key) as store:
         store.run_check_now(store.list_targets()[0]["id"])
     with project.database.connect() as db:
         asked += db.execute("select clock_timestamp()").fetchone() or ()
