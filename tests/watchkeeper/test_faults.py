@@ -84,7 +84,7 @@ def fails(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     def run(
         error: Exception, body: str = '{"kind": "uptime", "tasks": [], "correlation_id": "tick-7"}'
     ) -> None:
-        def broken(tasks: object) -> None:
+        def broken(tasks: object, _clock: object) -> None:
             payload = f"the body of a reply, {tasks}"
             assert payload
             raise error
