@@ -363,14 +363,19 @@ def test_a_real_node_without_peers_says_so(anvil: Callable[[], Anvil]) -> None:
         look(anvil(), "peers")
 
 
+def keep_looking(node: Anvil) -> None:
+    """A moment passes until a signal has stopped all its threads."""
+    for _ in range(100):
+        look(node, "head", timeout_s=0.5)
+
+
 def test_a_real_node_that_hangs_is_unreachable(anvil: Callable[[], Anvil]) -> None:
     node = anvil()
     pid = json.loads(node.process._note.read_text())["pid"]
     os.kill(pid, signal.SIGSTOP)
     try:
         with pytest.raises(Unreachable, match=r"no answer within 0\.5 s"):
-            for _ in range(100):  # a moment passes until the signal has stopped all its threads
-                look(node, "head", timeout_s=0.5)
+            keep_looking(node)
     finally:
         os.kill(pid, signal.SIGCONT)
 
