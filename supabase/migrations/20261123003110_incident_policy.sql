@@ -187,7 +187,9 @@ begin
   incident.network := network;
   incident.opened_by := 'policy';
   incident.resolves_itself := settings.resolves_itself;
-  perform watchkeeper.open_incident(incident, alert_ids, at);
+  -- An alert may have been recorded since this sweep began: the incident begins after its evidence.
+  perform watchkeeper.open_incident(incident, alert_ids,
+    (select greatest(open_by_policy.at, max(a.created_at)) from public.system_alerts as a where a.id = any (alert_ids)));
 end
 $$;
 
@@ -268,6 +270,7 @@ declare
   incident public.incident_logs;
   over record;
   said text;
+  moment timestamptz;
 begin
   for incident in
     select i.* from public.incident_logs as i
@@ -291,9 +294,11 @@ begin
     );
     said := case over.alerts when 1 then format('its alert is resolved: %s at %s', over.last, watchkeeper.utc_text(over.last_at))
       else format('all %s alerts are resolved; the last was %s at %s', over.alerts, over.last, watchkeeper.utc_text(over.last_at)) end;
-    perform watchkeeper.note_incident(incident, 'settled', said, jsonb_build_object('alerts', over.alerts, 'last_at', over.last_at), at);
+    -- The last of them may have ended since this sweep began.
+    moment := greatest(at, over.last_at);
+    perform watchkeeper.note_incident(incident, 'settled', said, jsonb_build_object('alerts', over.alerts, 'last_at', over.last_at), moment);
     if incident.resolves_itself then
-      perform watchkeeper.move_incident(incident, 'resolved', said, over.last_at, at);
+      perform watchkeeper.move_incident(incident, 'resolved', said, over.last_at, moment);
     end if;
   end loop;
 end

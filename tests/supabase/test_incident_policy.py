@@ -115,6 +115,18 @@ def test_what_is_in_an_incident_already_opens_no_other(world: World) -> None:
 # Several targets of one network ----------------------------------------------------------------------------------
 
 
+def test_what_was_recorded_while_the_sweep_ran_comes_first(network: World) -> None:
+    trouble(network, 10, 1, 2, 3)
+    incident = only(tend(network, 9))
+    assert kinds(network, incident) == ["alert_fired"] * 3 + ["opened", "linked"]
+    for n in (1, 2, 3):
+        network.db.run(
+            "select watchkeeper.close_alert(%s, 'well', %s)", f"node-{n}:service_down", network.at(20)
+        )
+    assert tend(network, 19) == []
+    assert kinds(network, incident)[5:] == ["alert_resolved"] * 3 + ["settled", "status"]
+
+
 def test_three_targets_of_a_network_open_one_and_the_fourth_joins(network: World) -> None:
     trouble(network, 0, 1, 2)
     assert tend(network, 10) == []
